@@ -1,0 +1,62 @@
+//! The trusted middle: everything the agent sees passes through here.
+//!
+//! Owns the journal, the permission gate, the budgets, resume and replay. Towards the agent it exports what a model, a
+//! toolbox, a clock and a source of randomness are; towards the host it imports the means.
+
+mod clock;
+mod control;
+mod convert;
+mod event;
+mod gate;
+mod journal;
+mod messages;
+mod model;
+mod reading;
+mod recorder;
+mod resume;
+mod schema;
+mod state;
+mod toolbox;
+
+wit_bindgen::generate!({
+    inline: "
+        package wardian:session-component;
+        world session-component {
+            // the provider
+            import wardian:agent/model@0.1.0;
+            // the host
+            import wardian:host/sandbox@0.1.0;
+            import wardian:host/approver@0.1.0;
+            import wardian:host/observer@0.1.0;
+            import wardian:host/control@0.1.0;
+            import wasi:clocks/monotonic-clock@0.2.12;
+            // towards the agent
+            export wardian:agent/model@0.1.0;
+            export wardian:agent/toolbox@0.1.0;
+            export wardian:agent/control@0.1.0;
+            export wardian:agent/transcript@0.1.0;
+            export wasi:clocks/monotonic-clock@0.2.12;
+            export wasi:clocks/wall-clock@0.2.12;
+            export wasi:random/random@0.2.12;
+            // towards the host
+            export wardian:session/session@0.1.0;
+            export wardian:session/journal@0.1.0;
+        }
+    ",
+    path: [
+        "../../wit/wasi-io",
+        "../../wit/wasi-clocks",
+        "../../wit/wasi-random",
+        "../../wit/wardian-tool",
+        "../../wit/wardian-agent",
+        "../../wit/wardian-host",
+        "../../wit/wardian-session",
+    ],
+    world: "wardian:session-component/session-component",
+    generate_all,
+    additional_derives: [Clone, PartialEq],
+});
+
+/// Stands for the one session of this instance; its state is in `state`.
+struct Session;
+export!(Session);

@@ -1,0 +1,241 @@
+//! Where events go: into the journal, or, in a replay, against the recorded ones.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use crate::event::{self, Event};
+use crate::wardian::session::types::Divergence;
+use crate::journal::{Contents, Header, Journal, line};
+
+pub enum Recorder {
+    Live(Live),
+    Replay(Replay),
+}
+
+pub struct Live {
+    pub journal: Journal,
+    last_ms: i64,
+}
+
+impl Live {
+    pub fn new(journal: Journal, last_ms: i64) -> Self {
+        Self { journal, last_ms }
+    }
+
+    fn now_ms(&mut self) -> i64 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // A clock that was set back must not make the journal run backwards.
+        self.last_ms = self.last_ms.max(now.as_millis() as i64);
+        self.last_ms
+    }
+}
+
+/// A journal that is run again.
+pub struct Replay {
+    contents: Contents,
+    next: usize,
+    last_ms: i64,
+    /// Model and tool calls under way: see [`owner`].
+    open: HashSet<String>,
+    pub divergence: Option<Divergence>,
+    /// The recorded run was cut off from outside at this point; its end cannot be reproduced, only repeated.
+    pub cut_off: bool,
+}
+
+/// What a replayed call may do next.
+#[derive(Debug, PartialEq)]
+pub enum Turn {
+    Mine,
+    /// Another call that is under way comes first.
+    Others,
+    /// The recorded session went another way.
+    Nobodys,
+}
+
+pub fn model_owner(call: u64) -> String {
+    format!("model {call}")
+}
+
+pub fn tool_owner(id: &str) -> String {
+    format!("tool {id}")
+}
+
+/// Whose event a line is.
+fn owner(header: &Header<'_>, line: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Call {
+        call: u64,
+    }
+    #[derive(serde::Deserialize)]
+    struct Id {
+        id: String,
+    }
+    match header.kind {
+        "model.response" => serde_json::from_str::<Call>(line).ok().map(|call| model_owner(call.call)),
+        "permission.ask" | "permission.answer" | "tool.use" | "tool.result" => {
+            serde_json::from_str::<Id>(line).ok().map(|id| tool_owner(&id.id))
+        }
+        _ => None,
+    }
+}
+
+pub fn parse_ms(ts: &str) -> Option<i64> {
+    ts.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
+pub fn format_ms(ms: i64) -> String {
+    let timestamp = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{timestamp:.3}")
+}
+
+impl Replay {
+    pub fn new(contents: Contents) -> Self {
+        let (next, last_ms, open) = (0, 0, HashSet::new());
+        Self { contents, next, last_ms, open, divergence: None, cut_off: false }
+    }
+
+    /// The next recorded line.
+    pub fn peek(&self) -> Option<(Header<'_>, &str)> {
+        let line = self.contents.line(self.next)?;
+        Header::read(line).ok().map(|header| (header, line))
+    }
+
+    /// Takes the next line as it is.
+    pub fn skip(&mut self) {
+        if let Some(ms) = self.peek().and_then(|(header, _)| parse_ms(header.ts)) {
+            self.last_ms = ms;
+        }
+        self.next += 1;
+    }
+
+    /// The next recorded event, if it is of this type.
+    pub fn next_as<T: serde::de::DeserializeOwned>(&self, kind: &str) -> Option<T> {
+        let (header, line) = self.peek()?;
+        (header.kind == kind).then(|| serde_json::from_str(line).ok()).flatten()
+    }
+
+    pub fn turn(&self, owner_of_call: &str) -> Turn {
+        match self.peek().and_then(|(header, line)| owner(&header, line)) {
+            Some(owner) if owner == owner_of_call => Turn::Mine,
+            Some(owner) if self.open.contains(&owner) => Turn::Others,
+            _ => Turn::Nobodys,
+        }
+    }
+
+    pub fn opened(&mut self, owner: String) {
+        self.open.insert(owner);
+    }
+
+    pub fn closed(&mut self, owner: &str) {
+        self.open.remove(owner);
+    }
+
+    /// Notes the first point at which the replay differs.
+    pub fn diverge(&mut self, replayed: String) -> String {
+        let recorded = self.contents.line(self.next).unwrap_or("the end of the journal").to_owned();
+        let seq = self.next as u64;
+        let message = format!("the replay differs from the journal at event {seq}");
+        self.divergence.get_or_insert(Divergence { seq, recorded, replayed });
+        message
+    }
+
+    fn record(&mut self, event: &Event) -> Result<(), String> {
+        if self.divergence.is_some() {
+            return Err("the replay differs from the journal".to_owned());
+        }
+        let Some((header, recorded)) = self.peek() else {
+            return Err(self.diverge(line(self.next as u64, "", "", event)?));
+        };
+        let replayed = line(header.seq, header.ts, header.prev, event)?;
+        if replayed != recorded {
+            return Err(self.diverge(replayed));
+        }
+        self.skip();
+        Ok(())
+    }
+
+    /// Skips what a later process wrote before it went on, and returns the next recorded prompt.
+    pub fn next_prompt(&mut self) -> Option<String> {
+        loop {
+            let (header, line) = self.peek()?;
+            match header.kind {
+                "session.start" => {}
+                "user.message" => {
+                    return serde_json::from_str::<event::UserMessage>(line).ok().map(|message| message.text);
+                }
+                kind => {
+                    let kind = kind.to_owned();
+                    self.diverge(format!("a run ended before this {kind}"));
+                    return None;
+                }
+            }
+            self.skip();
+        }
+    }
+}
+
+impl Recorder {
+    pub fn record(&mut self, event: &Event) -> Result<(), String> {
+        match self {
+            Self::Live(live) => {
+                let ts = format_ms(live.now_ms());
+                live.journal.append(&ts, event)
+            }
+            Self::Replay(replay) => replay.record(event),
+        }
+    }
+
+    /// Time of the last event, in milliseconds since 1970: the agent's clock.
+    pub fn last_ms(&self) -> i64 {
+        match self {
+            Self::Live(live) => live.last_ms,
+            Self::Replay(replay) => replay.last_ms,
+        }
+    }
+
+    pub fn replay(&mut self) -> Option<&mut Replay> {
+        match self {
+            Self::Live(_) => None,
+            Self::Replay(replay) => Some(replay),
+        }
+    }
+
+    pub fn is_replay(&self) -> bool {
+        matches!(self, Self::Replay(_))
+    }
+
+    /// Makes sure that a power failure cannot undo the record of what happens next.
+    pub fn sync(&mut self) -> Result<(), String> {
+        match self {
+            Self::Live(live) => live.journal.sync(),
+            Self::Replay(_) => Ok(()),
+        }
+    }
+
+    pub fn seal(&mut self) -> Result<(), String> {
+        match self {
+            Self::Live(live) => live.journal.seal(),
+            Self::Replay(_) => Ok(()),
+        }
+    }
+
+    pub fn events(&self) -> u64 {
+        match self {
+            Self::Live(live) => live.journal.events(),
+            Self::Replay(replay) => replay.next as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_have_milliseconds_in_utc() {
+        assert_eq!(format_ms(1_767_323_045_670), "2026-01-02T03:04:05.670Z");
+        assert_eq!(parse_ms("2026-01-02T03:04:05.670Z"), Some(1_767_323_045_670));
+    }
+}

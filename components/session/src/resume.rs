@@ -1,0 +1,271 @@
+//! What a journal says about a session that goes on: the conversation so far, and what was left open.
+
+use std::collections::HashSet;
+
+use serde::de::DeserializeOwned;
+
+use crate::convert;
+use crate::event::{self, Event};
+use crate::wardian::session::types::Damage;
+use crate::journal::{Contents, Header};
+use crate::recorder::parse_ms;
+use crate::wardian::agent::types::{AssistantMessage, Message, ToolMessage};
+use crate::wardian::tool::types::ToolCall;
+
+/// A call that the journal has no result of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unanswered {
+    pub id: String,
+    pub tool: String,
+    pub started: bool,
+}
+
+#[derive(Default)]
+pub struct Found {
+    pub transcript: Vec<Message>,
+    /// The number of the next model request.
+    pub calls: u64,
+    pub used_ids: HashSet<String>,
+    pub start_ms: i64,
+    pub last_ms: i64,
+    pub unanswered: Vec<Unanswered>,
+    /// The request without a response.
+    open_request: Option<u64>,
+    /// A prompt without an end.
+    open_run: bool,
+    /// The request under way is for a summary: its answer is no part of the conversation.
+    compacting: bool,
+    usage: event::RunUsage,
+}
+
+impl Found {
+    /// Takes in one event.
+    pub fn take(&mut self, event: Event) {
+        match event {
+            Event::SessionStart(_) | Event::PermissionAsk(_) | Event::PermissionAnswer(_) => {}
+            Event::UserMessage(message) => {
+                self.open_run = true;
+                self.usage = event::RunUsage::default();
+                self.transcript.push(Message::User(message.text));
+            }
+            Event::ModelRequest(request) => {
+                self.calls = request.call + 1;
+                self.open_request = Some(request.call);
+                self.compacting = request.purpose == "compact";
+                self.usage.requests += 1;
+            }
+            Event::ModelResponse(response) => {
+                self.open_request = None;
+                self.usage.input_tokens += response.usage.input_tokens;
+                self.usage.output_tokens += response.usage.output_tokens;
+                if response.error.is_none() && !self.compacting {
+                    self.answered(response);
+                }
+            }
+            Event::ToolUse(tool_use) => {
+                if let Some(call) = self.unanswered.iter_mut().find(|call| call.id == tool_use.id) {
+                    call.started = true;
+                }
+            }
+            Event::ToolResult(result) => {
+                self.unanswered.retain(|call| call.id != result.id);
+                self.transcript.push(tool_message(result));
+            }
+            Event::ContextCompact(compact) => self.compact(&compact),
+            Event::SessionEnd(_) => self.open_run = false,
+        }
+    }
+
+    fn answered(&mut self, response: event::ModelResponse) {
+        for call in &response.tool_calls {
+            self.used_ids.insert(call.id.clone());
+            self.unanswered.push(Unanswered { id: call.id.clone(), tool: call.tool.clone(), started: false });
+        }
+        self.transcript.push(assistant_message(response));
+    }
+
+    fn compact(&mut self, compact: &event::ContextCompact) {
+        compact_transcript(&mut self.transcript, compact.summary.clone(), compact.keep);
+    }
+}
+
+pub fn compact_transcript(transcript: &mut Vec<Message>, summary: String, keep: u32) {
+    let skip = transcript.len().saturating_sub(keep as usize);
+    transcript.splice(..skip, [Message::User(summary)]);
+}
+
+pub fn assistant_message(response: event::ModelResponse) -> Message {
+    let calls = response
+        .tool_calls
+        .into_iter()
+        .map(|call| ToolCall { id: call.id, tool: call.tool, input: event::embedded(&call.input) })
+        .collect();
+    Message::Assistant(AssistantMessage { text: response.text, calls, state: response.state })
+}
+
+pub fn tool_message(result: event::ToolResult) -> Message {
+    let (call_id, tool) = (result.id.clone(), result.tool.clone());
+    Message::Tool(ToolMessage { call_id, tool, result: convert::recorded_result(result) })
+}
+
+fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
+    serde_json::from_str(line).map_err(|error| error.to_string())
+}
+
+/// An event of a type that matters for going on; none for others.
+fn event(kind: &str, line: &str) -> Result<Option<Event>, String> {
+    Ok(Some(match kind {
+        "user.message" => Event::UserMessage(parse(line)?),
+        "model.request" => Event::ModelRequest(parse(line)?),
+        "model.response" => Event::ModelResponse(parse(line)?),
+        "tool.use" => Event::ToolUse(parse(line)?),
+        "tool.result" => Event::ToolResult(parse(line)?),
+        "context.compact" => Event::ContextCompact(parse(line)?),
+        "session.end" => Event::SessionEnd(parse(line)?),
+        _ => return Ok(None),
+    }))
+}
+
+pub fn read(contents: &Contents) -> Result<Found, Damage> {
+    let mut found = Found::default();
+    for (index, line) in contents.lines().enumerate() {
+        let damage = |reason: String| Damage { line: index as u64 + 1, reason };
+        let header = Header::read(line).map_err(damage)?;
+        if index == 0 {
+            found.start_ms = parse_ms(header.ts).unwrap_or_default();
+        }
+        if index as u64 + 1 == contents.events() {
+            found.last_ms = parse_ms(header.ts).unwrap_or_default();
+        }
+        if let Some(event) = event(header.kind, line).map_err(damage)? {
+            found.take(event);
+        }
+    }
+    Ok(found)
+}
+
+const INTERRUPTED: &str = "interrupted";
+
+/// The events that close what a process left open when it died: nothing stays without an answer.
+pub fn answers(found: &Found) -> Vec<Event> {
+    let error = |message: &str| event::Error { kind: INTERRUPTED.to_owned(), message: message.to_owned(), at: None };
+    let response = found.open_request.map(|call| {
+        Event::ModelResponse(event::ModelResponse {
+            call,
+            text: String::new(),
+            tool_calls: Vec::new(),
+            state: String::new(),
+            usage: event::Usage::default(),
+            stop: None,
+            error: Some(error("the process ended before the answer was complete")),
+        })
+    });
+    let results = found.unanswered.iter().map(|call| {
+        let message = if call.started {
+            "the process ended during this call; whether it took effect is unknown"
+        } else {
+            "the process ended before this call was started; it had no effect"
+        };
+        Event::ToolResult(event::ToolResult {
+            id: call.id.clone(),
+            tool: call.tool.clone(),
+            output: None,
+            error: Some(error(message)),
+            ms: 0,
+            truncated: false,
+        })
+    });
+    let end = found.open_run.then(|| {
+        Event::SessionEnd(event::SessionEnd {
+            stop: "error".to_owned(),
+            text: String::new(),
+            usage: found.usage,
+            error: Some(error("the process ended during this run")),
+        })
+    });
+    response.into_iter().chain(results).chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::embed;
+
+    fn response(call: u64, ids: &[&str]) -> Event {
+        Event::ModelResponse(event::ModelResponse {
+            call,
+            text: "text".into(),
+            tool_calls: ids
+                .iter()
+                .map(|id| event::ToolCall { id: (*id).into(), tool: "T".into(), input: embed("{}") })
+                .collect(),
+            state: String::new(),
+            usage: event::Usage::default(),
+            stop: Some("tool-calls".into()),
+            error: None,
+        })
+    }
+
+    fn request(call: u64) -> Event {
+        let purpose = "turn".into();
+        Event::ModelRequest(event::ModelRequest { call, purpose, messages_sha256: String::new() })
+    }
+
+    fn tool_use(id: &str) -> Event {
+        let (id, tool, component) = (id.into(), "T".into(), String::new());
+        Event::ToolUse(event::ToolUse { id, tool, component, input: embed("{}") })
+    }
+
+    fn after(events: Vec<Event>) -> Found {
+        let mut found = Found::default();
+        found.take(Event::UserMessage(event::UserMessage { text: "hi".into() }));
+        events.into_iter().for_each(|event| found.take(event));
+        found
+    }
+
+    fn close(mut found: Found) -> (Found, Vec<String>) {
+        let events = answers(&found);
+        let named = events
+            .iter()
+            .map(|event| match event {
+                Event::ModelResponse(response) => format!("response {}", response.error.as_ref().unwrap().kind),
+                Event::ToolResult(result) => {
+                    let error = result.error.as_ref().unwrap();
+                    format!("result {} {}", result.id, error.message.contains("unknown"))
+                }
+                Event::SessionEnd(end) => format!("end {}", end.stop),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        events.into_iter().for_each(|event| found.take(event));
+        assert!(answers(&found).is_empty(), "closing once is enough");
+        (found, named)
+    }
+
+    #[test]
+    fn a_death_in_the_middle_of_tool_calls_leaves_none_unanswered() {
+        let found = after(vec![request(0), response(0, &["a", "b"]), tool_use("a")]);
+        let (found, named) = close(found);
+        assert_eq!(named, ["result a true", "result b false", "end error"]);
+        assert_eq!(found.transcript.len(), 4);
+        assert_eq!(found.calls, 1);
+        assert!(found.used_ids.contains("b"));
+    }
+
+    #[test]
+    fn a_death_in_the_middle_of_an_answer_closes_the_request() {
+        let (found, named) = close(after(vec![request(7)]));
+        assert_eq!(named, ["response interrupted", "end error"]);
+        assert_eq!(found.transcript.len(), 1, "half an answer is no part of the conversation");
+    }
+
+    #[test]
+    fn compaction_replaces_the_older_part() {
+        let summary = "sum".to_owned();
+        let compact = Event::ContextCompact(event::ContextCompact { summary, keep: 1 });
+        let found = after(vec![request(0), response(0, &[]), compact]);
+        assert_eq!(found.transcript.len(), 2);
+        assert_eq!(found.transcript[0], Message::User("sum".into()));
+        assert!(matches!(found.transcript[1], Message::Assistant(_)));
+    }
+}

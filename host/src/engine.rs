@@ -1,0 +1,241 @@
+//! The engine, configured here and nowhere else.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::Error;
+use crate::cache::Cache;
+
+/// Length of an epoch: how often running code is looked at, and the unit in which processor time is measured.
+pub(crate) const EPOCH_MS: u64 = 10;
+
+/// Instances that may exist at once in this process; each call of a tool is one.
+const INSTANCES_MAX: u32 = 256;
+
+/// Memories, tables and core instances that one component may have: an agent composed of several parts has many.
+const PARTS_PER_COMPONENT_MAX: u32 = 64;
+
+/// Address space of one linear memory; the limit of a call is lower. What is not touched costs nothing.
+const MEMORY_BYTES_MAX: usize = 4 << 30;
+
+const TABLE_ELEMENTS_MAX: usize = 200_000;
+
+/// Wasm may recurse as deep as native programs are used to.
+const WASM_STACK_BYTES_MAX: usize = 8 << 20;
+
+/// More than the wasm stack: host calls run on it, too.
+const ASYNC_STACK_BYTES: usize = 10 << 20;
+
+/// Part of a used memory that is kept mapped and zeroed by hand, which is faster than mapping it anew.
+const KEEP_RESIDENT_BYTES: usize = 256 << 10;
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .memory_init_cow(true)
+        // No part of a backtrace is shown to anybody; without the map compiled code is a third smaller.
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .max_wasm_stack(WASM_STACK_BYTES_MAX)
+        .async_stack_size(ASYNC_STACK_BYTES);
+    config
+}
+
+fn pooling() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES_MAX)
+        .total_core_instances(INSTANCES_MAX * 4)
+        .total_memories(INSTANCES_MAX * 2)
+        .total_tables(INSTANCES_MAX * 4)
+        .total_stacks(INSTANCES_MAX)
+        .max_core_instances_per_component(PARTS_PER_COMPONENT_MAX)
+        .max_memories_per_component(PARTS_PER_COMPONENT_MAX)
+        .max_tables_per_component(PARTS_PER_COMPONENT_MAX)
+        .max_memory_size(MEMORY_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES);
+    pool
+}
+
+/// Where the host keeps what it derives.
+#[derive(Debug, Clone, Default)]
+pub struct HostOptions {
+    /// Folder for compiled code; none compiles anew in each process.
+    pub cache: Option<PathBuf>,
+}
+
+/// The engine with its cache and its clock. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    cache: Option<Cache>,
+    loaded: Mutex<HashMap<String, Code>>,
+    ticker: Arc<Ticker>,
+}
+
+/// A component that is ready to run.
+#[derive(Clone)]
+pub struct Code {
+    /// Its folder's name.
+    pub name: String,
+    /// Lowercase hex SHA-256 of the component's bytes.
+    pub digest: String,
+    pub(crate) component: Component,
+}
+
+impl Host {
+    /// Sets up the engine. On machines where address space is short, instances are allocated one by one instead of
+    /// from a pool: slower, otherwise the same.
+    pub fn new(options: HostOptions) -> Result<Self, Error> {
+        let mut pooled = config();
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
+        let engine = Engine::new(&pooled).or_else(|_| Engine::new(&config())).map_err(Error::Engine)?;
+        let ticker = Arc::new(Ticker::default());
+        ticker.clone().start(engine.clone());
+        let cache = options.cache.map(|folder| Cache::new(folder, &compatibility(&engine)));
+        let inner = Inner { engine, cache, loaded: Mutex::default(), ticker };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// Whether [`Host::load`] would have to compile.
+    pub fn is_compiled(&self, digest: &str) -> bool {
+        self.inner.cache.as_ref().is_some_and(|cache| cache.has(digest))
+    }
+
+    /// Compiles a component, or takes the compiled code from the cache.
+    ///
+    /// `digest` is the lowercase hex SHA-256 of `bytes` where the caller knows it from a source as trustworthy as the
+    /// bytes; none computes it.
+    pub fn load(&self, name: &str, bytes: &[u8], digest: Option<&str>) -> Result<Code, Error> {
+        let digest = digest.map_or_else(|| sha256(bytes), str::to_owned);
+        if let Ok(loaded) = self.inner.loaded.lock()
+            && let Some(code) = loaded.get(&digest)
+        {
+            return Ok(code.clone());
+        }
+        let compile = |source| Error::Compile { name: name.to_owned(), source };
+        let engine = &self.inner.engine;
+        let cached = self.inner.cache.as_ref().and_then(|cache| cache.load(engine, &digest));
+        let component = match cached {
+            Some(component) => component,
+            None => {
+                let component = Component::new(engine, bytes).map_err(compile)?;
+                if let Some(cache) = &self.inner.cache {
+                    // A cache that cannot be written makes the next start slow, nothing worse.
+                    let _ = component.serialize().map(|compiled| cache.store(&digest, &compiled));
+                }
+                component
+            }
+        };
+        let code = Code { name: name.to_owned(), digest, component };
+        if let Ok(mut loaded) = self.inner.loaded.lock() {
+            loaded.insert(code.digest.clone(), code.clone());
+        }
+        Ok(code)
+    }
+
+    /// Keeps epochs going while code runs.
+    pub(crate) fn ticking(&self) -> Ticking {
+        self.inner.ticker.clone().run()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.ticker.stopped.store(true, Ordering::Release);
+        self.ticker.wake.notify_all();
+    }
+}
+
+/// Lowercase hex SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Compiled code runs only under the engine, configuration and processor that it was compiled for.
+fn compatibility(engine: &Engine) -> String {
+    struct Collect(Sha256);
+    impl Hasher for Collect {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut collect = Collect(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut collect);
+    let digest = collect.0.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Advances the engine's epoch while there is code to watch, and sleeps otherwise.
+#[derive(Default)]
+struct Ticker {
+    running: AtomicUsize,
+    stopped: AtomicBool,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Ticker {
+    fn start(self: Arc<Self>, engine: Engine) {
+        let spawned = std::thread::Builder::new().name("wardian-epoch".to_owned()).spawn(move || {
+            while !self.stopped.load(Ordering::Acquire) {
+                if self.running.load(Ordering::Acquire) == 0 {
+                    let Ok(guard) = self.lock.lock() else { return };
+                    let idle = |_: &mut ()| {
+                        self.running.load(Ordering::Acquire) == 0 && !self.stopped.load(Ordering::Acquire)
+                    };
+                    drop(self.wake.wait_while(guard, idle));
+                    continue;
+                }
+                std::thread::sleep(Duration::from_millis(EPOCH_MS));
+                engine.increment_epoch();
+            }
+        });
+        // Without the thread no limit on time would hold: better not to go on.
+        spawned.expect("a thread for the epoch clock");
+    }
+
+    fn run(self: Arc<Self>) -> Ticking {
+        if self.running.fetch_add(1, Ordering::AcqRel) == 0 {
+            let _guard = self.lock.lock();
+            self.wake.notify_all();
+        }
+        Ticking(self)
+    }
+}
+
+/// Epochs advance while one of these exists.
+pub(crate) struct Ticking(Arc<Ticker>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}

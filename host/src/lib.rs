@@ -1,0 +1,40 @@
+//! The native host as a library.
+//!
+//! It lends components what they may have and nothing else: files, clocks, random, the user, other components in
+//! sandboxes of their own. It never prints, reads no environment variable and knows no home directory: whoever uses it
+//! says where things are. What a user could notice happens in components, not here.
+
+#![warn(missing_docs)]
+
+mod agent;
+mod cache;
+mod capability;
+mod engine;
+mod error;
+mod limits;
+mod tool;
+
+pub use agent::{Agent, AgentOptions, Interrupter, SessionAccess};
+pub use capability::{Ui, UiFuture};
+pub use engine::{Code, Host, HostOptions};
+pub use error::Error;
+pub use limits::Limits;
+pub use tool::{Files, Spawned, Tool, ToolCallOptions};
+
+/// The contracts' types, as this host uses them.
+pub mod wit {
+    pub use crate::agent::bindings::exports::wardian::session::journal::{Report, Summary};
+    pub use crate::agent::bindings::wardian::agent::types::{CallError, CallErrorKind, LimitReached, Stop, Usage};
+    pub use crate::agent::bindings::wardian::host::approver::{Answer, Question};
+    pub use crate::agent::bindings::wardian::host::observer::{Event, ToolFinished, ToolStarted};
+    pub use crate::agent::bindings::wardian::host::sandbox::Finished;
+    pub use crate::agent::bindings::wardian::host::types::{Fault, Grant, LimitFault, Limits};
+    pub use crate::agent::bindings::wardian::session::types::{
+        Approve, Budget, Damage, Divergence, OpenError, Opened, Options, Rule, Usage as RunUsage, Verdict,
+    };
+    pub use crate::tool::bindings::wardian::tool::progress::Update;
+    pub use crate::tool::bindings::wardian::tool::types::{
+        Attachment, FileAccess, Image, InvalidInput, NotPermitted, Outcome, Part, Powers, Tool as ToolInfo, ToolCall,
+        ToolError,
+    };
+}

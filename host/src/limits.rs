@@ -1,0 +1,142 @@
+//! The bounds of one call, and what counts towards them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use wasmtime::{CallHook, ResourceLimiter, Store, UpdateDeadline};
+
+use crate::engine::EPOCH_MS;
+use crate::wit::LimitFault;
+
+pub use crate::agent::bindings::wardian::host::types::Limits;
+
+impl Default for Limits {
+    /// Enough for honest work on large projects, little enough that a call gone wild does no harm:
+    /// 2 minutes, 1 minute of processor time, 512 MiB, 100,000 table elements, 4 MiB of output, 50 million host calls.
+    fn default() -> Self {
+        Self {
+            wall_ms_max: 120_000,
+            cpu_ms_max: 60_000,
+            memory_bytes_max: 512 << 20,
+            table_elements_max: 100_000,
+            output_bytes_max: 4 << 20,
+            hostcalls_max: 50_000_000,
+        }
+    }
+}
+
+/// A single host call may carry a little more than the output limit before the output is measured.
+const HOSTCALL_SLACK_BYTES: u64 = 1 << 20;
+
+/// Bytes that a call has put out, and the first limit that it reached. Shared with the call's streams.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    output_bytes: AtomicU64,
+    output_bytes_max: u64,
+    reached: Mutex<Option<LimitFault>>,
+}
+
+impl Meter {
+    pub(crate) fn new(output_bytes_max: u64) -> Arc<Self> {
+        Arc::new(Self { output_bytes_max, ..Self::default() })
+    }
+
+    pub(crate) fn reach(&self, name: &str, at: u64) {
+        if let Ok(mut reached) = self.reached.lock() {
+            reached.get_or_insert_with(|| LimitFault { name: name.to_owned(), at });
+        }
+    }
+
+    pub(crate) fn output_bytes_max(&self) -> u64 {
+        self.output_bytes_max
+    }
+
+    pub(crate) fn reached(&self) -> Option<LimitFault> {
+        self.reached.lock().ok()?.clone()
+    }
+
+    /// Counts output; false when that is too much.
+    pub(crate) fn put_out(&self, bytes: u64) -> bool {
+        let total = self.output_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let fits = total <= self.output_bytes_max;
+        if !fits {
+            self.reach("output-bytes-max", self.output_bytes_max);
+        }
+        fits
+    }
+}
+
+/// Watches the memory and tables of one store.
+pub(crate) struct Limiter {
+    limits: Limits,
+    meter: Arc<Meter>,
+    memory_bytes: u64,
+    pub(crate) memory_bytes_peak: u64,
+    table_elements: u64,
+    cpu_ms: u64,
+    hostcalls: u64,
+}
+
+/// What a store's data must have to be limited.
+pub(crate) trait Limited: Send + 'static {
+    fn limiter(&mut self) -> &mut Limiter;
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits, meter: Arc<Meter>) -> Self {
+        Self { limits, meter, memory_bytes: 0, memory_bytes_peak: 0, table_elements: 0, cpu_ms: 0, hostcalls: 0 }
+    }
+
+    /// Makes every limit but wall time, which belongs to whoever waits, hold for `store`.
+    pub(crate) fn install<T: Limited>(store: &mut Store<T>) {
+        let limits = store.data_mut().limiter().limits;
+        store.limiter(|data| data.limiter());
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| {
+            let limiter = context.data_mut().limiter();
+            limiter.cpu_ms += EPOCH_MS;
+            if limiter.cpu_ms > limiter.limits.cpu_ms_max {
+                limiter.meter.reach("cpu-ms-max", limiter.limits.cpu_ms_max);
+                return Err(wasmtime::Error::msg("cpu-ms-max reached"));
+            }
+            // Gives whoever waits for this store a chance to end it.
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store.call_hook(|mut context, hook| {
+            if matches!(hook, CallHook::CallingHost) {
+                let limiter = context.data_mut().limiter();
+                limiter.hostcalls += 1;
+                if limiter.hostcalls > limiter.limits.hostcalls_max {
+                    limiter.meter.reach("hostcalls-max", limiter.limits.hostcalls_max);
+                    return Err(wasmtime::Error::msg("hostcalls-max reached"));
+                }
+            }
+            Ok(())
+        });
+        let bytes = limits.output_bytes_max.saturating_add(HOSTCALL_SLACK_BYTES);
+        store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let after = self.memory_bytes.saturating_add(desired.saturating_sub(current) as u64);
+        if after > self.limits.memory_bytes_max {
+            self.meter.reach("memory-bytes-max", self.limits.memory_bytes_max);
+            return Ok(false);
+        }
+        self.memory_bytes = after;
+        self.memory_bytes_peak = self.memory_bytes_peak.max(after);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let after = self.table_elements.saturating_add(desired.saturating_sub(current) as u64);
+        if after > u64::from(self.limits.table_elements_max) {
+            self.meter.reach("table-elements-max", self.limits.table_elements_max.into());
+            return Ok(false);
+        }
+        self.table_elements = after;
+        Ok(true)
+    }
+}

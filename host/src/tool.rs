@@ -1,0 +1,325 @@
+//! Tools: one fresh, limited instance for each call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::capability::output::{Captured, Output};
+use crate::limits::{Limited, Limiter, Meter};
+use crate::wit::{Fault, FileAccess, Finished, Grant, LimitFault, Limits, Outcome, Part, Powers, ToolError, ToolInfo};
+use crate::wit::{ToolCall, Update};
+use crate::{Code, Error, Host};
+
+#[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        inline: "
+            package wardian:native;
+            world tool {
+                import wardian:tool/progress@0.1.0;
+                export wardian:tool/tools@0.1.0;
+            }
+        ",
+        path: ["../wit/wardian-tool"],
+        world: "wardian:native/tool",
+        exports: { default: async },
+        additional_derives: [Clone, PartialEq],
+    });
+}
+
+/// Where the project is mounted in a tool's file system.
+pub(crate) const WORKSPACE: &str = "/workspace";
+
+/// What a list of tools may take: it is a constant of the component.
+const DESCRIBE_LIMITS: Limits = Limits {
+    wall_ms_max: 10_000,
+    cpu_ms_max: 5_000,
+    memory_bytes_max: 128 << 20,
+    table_elements_max: 100_000,
+    output_bytes_max: 4 << 20,
+    hostcalls_max: 100_000,
+};
+
+/// The files that the host has for tools. What a call may do with them is in its grant.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The project's folder.
+    pub project: PathBuf,
+    /// Whether a grant to write is honoured. If not, files are read-only whatever a grant says.
+    pub writable: bool,
+}
+
+/// A tool component, linked and ready for calls. Cheap to clone.
+#[derive(Clone)]
+pub struct Tool {
+    code: Code,
+    host: Host,
+    pre: bindings::ToolPre<State>,
+    tools: Arc<Vec<ToolInfo>>,
+}
+
+/// How a call runs.
+#[derive(Clone)]
+pub struct ToolCallOptions {
+    /// What it may do.
+    pub grant: Grant,
+    /// The files it is granted from.
+    pub files: Files,
+    /// Receives its progress.
+    pub progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
+}
+
+pub(crate) struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    limiter: Limiter,
+    meter: Arc<Meter>,
+    progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl Limited for State {
+    fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+}
+
+/// Longest progress message that is shown, in bytes.
+const PROGRESS_BYTES_MAX: usize = 512;
+
+impl bindings::wardian::tool::types::Host for State {}
+
+impl bindings::wardian::tool::progress::Host for State {
+    fn report(&mut self, mut update: Update) {
+        // Over the limit nothing is shown any more; the call ends at the next look at the meter.
+        if self.meter.put_out(update.message.len() as u64 + 16) {
+            let end = update.message.floor_char_boundary(PROGRESS_BYTES_MAX);
+            update.message.truncate(end);
+            if let Some(progress) = &self.progress {
+                progress(update);
+            }
+        }
+    }
+}
+
+impl Tool {
+    /// Links a component and asks it for its tools.
+    ///
+    /// # Errors
+    /// When it needs an import that no tool gets, or when it does not answer.
+    pub async fn new(host: &Host, code: Code) -> Result<Self, Error> {
+        let link = |source| Error::Link { name: code.name.clone(), source };
+        let mut linker = Linker::new(host.engine());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
+        bindings::Tool::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
+        let pre = linker.instantiate_pre(&code.component).map_err(link)?;
+        let pre = bindings::ToolPre::new(pre).map_err(link)?;
+        let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default() };
+        tool.tools = Arc::new(tool.describe().await?);
+        Ok(tool)
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// The tools in it.
+    pub fn tools(&self) -> &[ToolInfo] {
+        &self.tools
+    }
+
+    async fn describe(&self) -> Result<Vec<ToolInfo>, Error> {
+        let powers = Powers { files: FileAccess::None, net: vec![], process: vec![], env: vec![] };
+        let grant = Grant { powers, limits: DESCRIBE_LIMITS };
+        let files = Files { project: PathBuf::new(), writable: false };
+        let options = ToolCallOptions { grant, files, progress: None };
+        let (result, _) = self
+            .run(&options, async |store, tool| tool.wardian_tool_tools().call_list(&mut *store).await, |tools| {
+                tools.iter().map(|tool| tool.name.len() + tool.description.len() + tool.input_schema.len()).sum()
+            })
+            .await;
+        result.map_err(|fault| Error::Describe { name: self.code.name.clone(), reason: describe_fault(&fault) })
+    }
+
+    /// Runs one call to its end, in a fresh instance.
+    pub async fn call(&self, call: &ToolCall, options: &ToolCallOptions) -> Finished {
+        let start = Instant::now();
+        let (result, memory_peak_bytes) = self
+            .run(
+                options,
+                async |store, tool| tool.wardian_tool_tools().call_call(&mut *store, call).await,
+                result_bytes,
+            )
+            .await;
+        Finished { result, wall_ms: start.elapsed().as_millis() as u64, memory_peak_bytes }
+    }
+
+    /// Starts a call on a thread of its own: a system call that blocks, on a pipe for instance, then holds up nobody.
+    pub fn spawn(&self, call: ToolCall, options: ToolCallOptions) -> Spawned {
+        let tool = self.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let wall_ms_max = options.grant.limits.wall_ms_max;
+        let (cancel, cancelled) = oneshot::channel::<()>();
+        let finished = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    finished = tool.call(&call, &options) => finished,
+                    _ = cancelled => lost("the call was dropped"),
+                }
+            })
+        });
+        Spawned { finished, wall_ms_max, _cancel: cancel }
+    }
+
+    async fn run<R>(
+        &self,
+        options: &ToolCallOptions,
+        f: impl AsyncFnOnce(&mut Store<State>, &bindings::Tool) -> wasmtime::Result<R>,
+        bytes: impl FnOnce(&R) -> usize,
+    ) -> (Result<R, Fault>, u64) {
+        let limits = options.grant.limits;
+        let meter = Meter::new(limits.output_bytes_max);
+        let stderr = Captured::default();
+        let wasi = match wasi(options, &meter, &stderr) {
+            Ok(wasi) => wasi,
+            Err(fault) => return (Err(fault), 0),
+        };
+        let limiter = Limiter::new(limits, meter.clone());
+        let progress = options.progress.clone();
+        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress };
+        let mut store = Store::new(self.host.engine(), data);
+        Limiter::install(&mut store);
+        let _ticking = self.host.ticking();
+        let work = async {
+            let tool = self.pre.instantiate_async(&mut store).await.map_err(Broke::Start)?;
+            f(&mut store, &tool).await.map_err(Broke::Run)
+        };
+        let result = match tokio::time::timeout(Duration::from_millis(limits.wall_ms_max), work).await {
+            Err(_) => {
+                Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: limits.wall_ms_max }))
+            }
+            Ok(Err(broke)) => Err(fault(broke, &meter, &stderr)),
+            Ok(Ok(result)) => {
+                meter.put_out(bytes(&result) as u64);
+                let output = meter.reached().filter(|limit| limit.name == "output-bytes-max");
+                output.map_or(Ok(result), |limit| Err(Fault::Limit(limit)))
+            }
+        };
+        (result, store.data().limiter.memory_bytes_peak)
+    }
+}
+
+/// A call on its own thread. Dropping it ends the instance, at the latest with the next epoch.
+pub struct Spawned {
+    finished: tokio::task::JoinHandle<Finished>,
+    wall_ms_max: u64,
+    _cancel: oneshot::Sender<()>,
+}
+
+/// How long the thread of a call may be overdue before it is given up: it hangs in a system call.
+const OVERDUE: Duration = Duration::from_millis(500);
+
+impl Spawned {
+    /// Waits for the call, in no case much longer than its limit on wall time.
+    pub async fn finish(self) -> Finished {
+        let wall = Duration::from_millis(self.wall_ms_max);
+        match tokio::time::timeout(wall.saturating_add(OVERDUE), self.finished).await {
+            Ok(Ok(finished)) => finished,
+            Ok(Err(_)) => lost("the call's thread is gone"),
+            Err(_) => Finished {
+                result: Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: self.wall_ms_max })),
+                wall_ms: self.wall_ms_max,
+                memory_peak_bytes: 0,
+            },
+        }
+    }
+}
+
+pub(crate) fn lost(why: &str) -> Finished {
+    Finished { result: Err(Fault::Host(why.to_owned())), wall_ms: 0, memory_peak_bytes: 0 }
+}
+
+enum Broke {
+    Start(wasmtime::Error),
+    Run(wasmtime::Error),
+}
+
+fn fault(broke: Broke, meter: &Meter, stderr: &Captured) -> Fault {
+    if let Some(limit) = meter.reached() {
+        return Fault::Limit(limit);
+    }
+    let error = match broke {
+        Broke::Start(error) if error.downcast_ref::<Trap>().is_none() => {
+            return Fault::Host(format!("cannot start an instance: {error:#}"));
+        }
+        Broke::Start(error) | Broke::Run(error) => error,
+    };
+    // What a guest hands over in one piece is bounded by the engine before the meter sees it.
+    if error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted") {
+        return Fault::Limit(LimitFault { name: "output-bytes-max".to_owned(), at: meter.output_bytes_max() });
+    }
+    let what = if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        format!("it called exit({}) instead of returning", exit.0)
+    } else if let Some(trap) = error.downcast_ref::<Trap>() {
+        trap.to_string()
+    } else {
+        error.root_cause().to_string()
+    };
+    match stderr.last_line() {
+        Some(line) => Fault::Trapped(format!("{what}: {line}")),
+        None => Fault::Trapped(what),
+    }
+}
+
+/// A fault in words, for errors of the host itself.
+pub(crate) fn describe_fault(fault: &Fault) -> String {
+    match fault {
+        Fault::NotFound(text) | Fault::Integrity(text) | Fault::Refused(text) => text.clone(),
+        Fault::Trapped(text) | Fault::Host(text) => text.clone(),
+        Fault::Limit(limit) => format!("{} reached ({})", limit.name, limit.at),
+    }
+}
+
+fn result_bytes(result: &Result<Outcome, ToolError>) -> usize {
+    match result {
+        Ok(outcome) => {
+            let parts = outcome.parts.iter().map(|part| match part {
+                Part::Text(text) => text.len(),
+                Part::Image(image) => image.bytes.len(),
+                Part::File(file) => file.path.len() + file.media_type.len(),
+            });
+            parts.sum::<usize>() + outcome.data.as_ref().map_or(0, String::len)
+        }
+        Err(ToolError::UnknownTool(text) | ToolError::Failed(text)) => text.len(),
+        Err(ToolError::InvalidInput(invalid)) => invalid.pointer.len() + invalid.message.len(),
+        Err(ToolError::NotPermitted(refused)) => refused.power.len() + refused.subject.len(),
+    }
+}
+
+/// The call's world: the granted files, clocks and random; streams that go nowhere but count; no network.
+fn wasi(options: &ToolCallOptions, meter: &Arc<Meter>, stderr: &Captured) -> Result<WasiCtx, Fault> {
+    let mut wasi = WasiCtxBuilder::new();
+    // Each call has a thread of its own, so it may block on it, which is much faster than handing work over.
+    wasi.allow_blocking_current_thread(true);
+    wasi.stdout(Output::new(meter.clone(), Captured::default()));
+    wasi.stderr(Output::new(meter.clone(), stderr.clone()));
+    let perms = match options.grant.powers.files {
+        FileAccess::None => return Ok(wasi.build()),
+        FileAccess::Write if options.files.writable => FsPerms::ReadWrite,
+        FileAccess::Read | FileAccess::Write => FsPerms::ReadOnly,
+    };
+    wasi.preopened_dir(&options.files.project, WORKSPACE, perms)
+        .map_err(|error| Fault::Host(format!("cannot open {}: {error}", options.files.project.display())))?;
+    Ok(wasi.build())
+}
