@@ -7,6 +7,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use sha2::{Digest, Sha256};
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=WARDIAN_EMBED");
@@ -23,10 +25,11 @@ fn main() {
 
 #[derive(Default)]
 struct Embedded {
-    agent: Option<PathBuf>,
+    /// File and SHA-256.
+    agent: Option<(PathBuf, String)>,
     scenario: Option<PathBuf>,
-    /// Folder name and file, in the bundle's order.
-    tools: Vec<(String, PathBuf)>,
+    /// Folder name, file and SHA-256, in the bundle's order.
+    tools: Vec<(String, PathBuf, String)>,
 }
 
 /// Each line of `embed.txt` is `agent FILE`, `scenario FILE` or `tool NAME FILE`, with files relative to `dist`.
@@ -47,34 +50,46 @@ fn read_list(dist: &Path) -> Embedded {
     };
     for line in text.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["agent", path] => embedded.agent = Some(file(path)),
+            ["agent", path] => embedded.agent = Some(digested(file(path))),
             ["scenario", path] => embedded.scenario = Some(file(path)),
-            ["tool", name, path] => embedded.tools.push((name.to_owned(), file(path))),
+            ["tool", name, path] => {
+                let (path, digest) = digested(file(path));
+                embedded.tools.push((name.to_owned(), path, digest));
+            }
             _ => panic!("{}: cannot understand `{line}`", list.display()),
         }
     }
     embedded
 }
 
+/// Digests are embedded, too: hashing megabytes at each start would be felt.
+fn digested(path: PathBuf) -> (PathBuf, String) {
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    (path, digest)
+}
+
 impl Embedded {
     fn to_rust(&self) -> String {
+        let mut rust = String::from(
+            "/// The tool components: folder name, bytes and their SHA-256.\npub static COMPONENTS: &[(&str, &[u8], &str)] = &[\n",
+        );
         // `{:?}` of a path is a Rust string literal.
-        let include = |kind: &str, path: &Option<PathBuf>| match path {
-            Some(path) => format!("Some({kind}!({path:?}))"),
+        for (name, path, digest) in &self.tools {
+            let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?}), {digest:?}),");
+        }
+        let agent = match &self.agent {
+            Some((path, digest)) => format!("Some((include_bytes!({path:?}), {digest:?}))"),
             None => "None".to_owned(),
         };
-        let mut rust = String::from(
-            "/// The tool components: folder name and bytes.\npub static COMPONENTS: &[(&str, &[u8])] = &[\n",
-        );
-        for (name, path) in &self.tools {
-            let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?})),");
-        }
+        let scenario = match &self.scenario {
+            Some(path) => format!("Some(include_str!({path:?}))"),
+            None => "None".to_owned(),
+        };
         let _ = write!(
             rust,
-            "];\n/// The composed agent.\npub static AGENT: Option<&[u8]> = {};\n\
-             /// The scenario that `-m demo` plays.\npub static SCENARIO: Option<&str> = {};\n",
-            include("include_bytes", &self.agent),
-            include("include_str", &self.scenario),
+            "];\n/// The composed agent and its SHA-256.\npub static AGENT: Option<(&[u8], &str)> = {agent};\n\
+             /// The scenario that `-m demo` plays.\npub static SCENARIO: Option<&str> = {scenario};\n",
         );
         rust
     }

@@ -19,7 +19,7 @@ wit_bindgen::generate!({
             import wardian:agent/toolbox@0.1.0;
             import wardian:agent/control@0.1.0;
             import wardian:agent/transcript@0.1.0;
-            import wasi:clocks/monotonic-clock@0.2.12;
+            import wasi:clocks/monotonic-clock@0.2.6;
             export wardian:agent/agent@0.1.0;
         }
     ",

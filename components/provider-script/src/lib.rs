@@ -21,7 +21,7 @@ mod world {
                 /// Key `scenario`: the text to play.
                 import wasi:config/store@0.2.0-rc.1;
                 /// For `delay_ms` and `pace_ms` only.
-                import wasi:clocks/monotonic-clock@0.2.12;
+                import wasi:clocks/monotonic-clock@0.2.6;
                 export wardian:agent/model@0.1.0;
             }
         ",

@@ -29,15 +29,15 @@ wit_bindgen::generate!({
             import wardian:host/approver@0.1.0;
             import wardian:host/observer@0.1.0;
             import wardian:host/control@0.1.0;
-            import wasi:clocks/monotonic-clock@0.2.12;
+            import wasi:clocks/monotonic-clock@0.2.6;
             // towards the agent
             export wardian:agent/model@0.1.0;
             export wardian:agent/toolbox@0.1.0;
             export wardian:agent/control@0.1.0;
             export wardian:agent/transcript@0.1.0;
-            export wasi:clocks/monotonic-clock@0.2.12;
-            export wasi:clocks/wall-clock@0.2.12;
-            export wasi:random/random@0.2.12;
+            export wasi:clocks/monotonic-clock@0.2.6;
+            export wasi:clocks/wall-clock@0.2.6;
+            export wasi:random/random@0.2.6;
             // towards the host
             export wardian:session/session@0.1.0;
             export wardian:session/journal@0.1.0;

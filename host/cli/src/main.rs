@@ -1,1 +1,105 @@
-fn main() {}
+//! `wardian`: a sealed case for AI agents, on the command line.
+//!
+//! One file for each command in `command/`. This binary reads settings, environment and terminal; what an agent may do
+//! and what happens to it is decided in components and in `wardian-host`.
+
+mod case;
+mod command;
+mod embedded;
+mod failure;
+mod home;
+mod settings;
+mod show;
+mod terminal;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+#[derive(Parser)]
+#[command(
+    name = "wardian",
+    version,
+    about = "A sealed case for AI agents: agent, tools and shell are WebAssembly components",
+    after_help = "Without a command: a conversation about the project in this folder.\n\
+                  Example: wardian run -m demo",
+    args_conflicts_with_subcommands = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    repl: command::repl::Arguments,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Give the agent one task
+    Run(command::run::Arguments),
+    /// List the sessions
+    Sessions(command::sessions::Arguments),
+    /// Show a session's journal, or verify it
+    Log(command::log::Arguments),
+    /// Run a session again from its journal, offline, and compare
+    Replay(command::replay::Arguments),
+    /// List the tools and the powers that they need
+    Tools(command::tools::Arguments),
+    /// Call one tool and print its result
+    Call(command::call::Arguments),
+    /// Compose components into one, as a .wac file says
+    Compose(command::compose::Arguments),
+    /// Show a component's imports (its powers), exports and digest
+    Inspect(command::inspect::Arguments),
+    /// Say what is installed, what is missing, what to type
+    Doctor(command::doctor::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let result = match arguments.command {
+        None => command::repl::run(arguments.repl),
+        Some(Command::Run(arguments)) => command::run::run(arguments),
+        Some(Command::Sessions(arguments)) => command::sessions::run(arguments),
+        Some(Command::Log(arguments)) => command::log::run(arguments),
+        Some(Command::Replay(arguments)) => command::replay::run(arguments),
+        Some(Command::Tools(arguments)) => command::tools::run(arguments),
+        Some(Command::Call(arguments)) => command::call::run(arguments),
+        Some(Command::Compose(arguments)) => command::compose::run(arguments),
+        Some(Command::Inspect(arguments)) => command::inspect::run(arguments),
+        Some(Command::Doctor(arguments)) => command::doctor::run(arguments),
+    };
+    let code = match result {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print(std::io::stderr().is_terminal());
+            failure.code
+        }
+    };
+    // Not by returning: a thread that hangs in a system call of an ended tool must not hold up the exit.
+    std::process::exit(i32::from(code))
+}
+
+/// What a command returns: its exit status.
+type Outcome = Result<u8, Failure>;
+
+/// Runs a command that needs the asynchronous host.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .max_blocking_threads(256)
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}

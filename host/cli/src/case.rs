@@ -1,0 +1,267 @@
+//! Puts a session together: settings, model, components, project, user.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wardian_host::wit::{Opened, Options};
+use wardian_host::{Agent, AgentOptions, Code, Files, Host, HostOptions, SessionAccess, Tool, Ui};
+
+use crate::embedded;
+use crate::failure::{Failure, open_failure};
+use crate::home::{Home, Locked};
+use crate::settings::{Flags, Settings};
+
+/// Bytes of a component file; the largest known, a whole Python, has a tenth of this.
+const COMPONENT_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes of a scenario file.
+const SCENARIO_BYTES_MAX: u64 = 16 << 20;
+
+pub const DEFAULT_MODEL: &str = "demo";
+
+/// Which session a command works on.
+pub enum Which {
+    New,
+    Existing(String),
+    /// The newest of this project.
+    Newest,
+}
+
+/// Everything that commands on a project share.
+pub struct Case {
+    pub home: Home,
+    pub host: Host,
+    pub project: PathBuf,
+    pub settings: Settings,
+}
+
+/// An agent with an open session.
+pub struct Open {
+    pub agent: Agent,
+    pub session: Locked,
+    pub opened: Opened,
+}
+
+impl Case {
+    pub fn new(directory: Option<&Path>, flags: &Flags) -> Result<Self, Failure> {
+        let home = Home::find()?;
+        let project = project(directory)?;
+        if home.folder.starts_with(&project) {
+            return Err(Failure::usage(format!(
+                "the project {} contains Wardian's own state ({})",
+                project.display(),
+                home.folder.display()
+            ))
+            .hint("choose a project folder with -C, or set WARDIAN_HOME to a folder outside of it"));
+        }
+        let settings = Settings::load(&project, &home, flags)?;
+        let host = host(&home)?;
+        Ok(Self { home, host, project, settings })
+    }
+
+    pub fn model(&self) -> &str {
+        self.settings.model.as_deref().unwrap_or(DEFAULT_MODEL)
+    }
+
+    /// Finds or creates the session, and keeps others off it.
+    pub fn session(&self, which: &Which) -> Result<Locked, Failure> {
+        match which {
+            Which::New => self.home.create_session(),
+            Which::Existing(id) => self.home.lock_session(&self.home.resolve(Some(id))?),
+            Which::Newest => {
+                let project = self.project.display().to_string();
+                let id = self.home.sessions().into_iter().find(|id| {
+                    first_line(&self.home.session(id).join("journal.jsonl"))
+                        .is_some_and(|start| start["project"] == project.as_str())
+                });
+                let id = id.ok_or_else(|| {
+                    Failure::usage(format!("{project} has no session to continue")).hint("leave out --continue")
+                })?;
+                self.home.lock_session(&id)
+            }
+        }
+    }
+
+    /// Starts the agent on a session.
+    pub async fn open(&self, session: Locked, writable: bool, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
+        let config = provider_config(self.model())?;
+        let agent = agent(&self.host)?;
+        let mut tools = Vec::new();
+        for (name, bytes) in components(&self.settings.components)? {
+            let code = load(&self.host, &name, &bytes)?;
+            tools.push(Tool::new(&self.host, code).await?);
+        }
+        check_names(&tools)?;
+        let options = self.options(&session.id, &agent);
+        let mut agent = Agent::start(
+            &self.host,
+            AgentOptions {
+                agent,
+                tools,
+                files: Files { project: self.project.clone(), writable },
+                session: session.folder.clone(),
+                access: SessionAccess::Write,
+                config,
+                ui,
+            },
+        )
+        .await?;
+        let opened = agent.open(&options).await?.map_err(|error| open_failure(&session.id, error))?;
+        if opened.torn_bytes > 0 {
+            eprintln!("note: cut a torn line of {} bytes off the journal's end", opened.torn_bytes);
+        }
+        if !opened.answered.is_empty() {
+            let calls = opened.answered.join(", ");
+            eprintln!("note: an earlier process ended during tool calls; they are answered as interrupted: {calls}");
+        }
+        Ok(Open { agent, session, opened })
+    }
+
+    fn options(&self, session: &str, agent: &Code) -> Options {
+        let settings = &self.settings;
+        Options {
+            session: session.to_owned(),
+            wardian: env!("CARGO_PKG_VERSION").to_owned(),
+            project: self.project.display().to_string(),
+            agent: agent.digest.clone(),
+            model: self.model().to_owned(),
+            approve: settings.approve,
+            rules: settings.rules.clone(),
+            budget: settings.budget,
+            limits: settings.limits,
+            instructions: settings.instructions.clone(),
+            context_bytes_max: settings.context_bytes_max,
+            parallel_calls_max: settings.parallel_calls_max,
+            retries_max: settings.retries_max,
+            response_bytes_max: settings.response_bytes_max,
+        }
+    }
+}
+
+/// The project's folder, as the system knows it.
+pub fn project(directory: Option<&Path>) -> Result<PathBuf, Failure> {
+    let directory = directory.unwrap_or(Path::new("."));
+    let named = |what: &str| Failure::usage(format!("the project {} {what}", directory.display()));
+    let project = fs::canonicalize(directory).map_err(|error| named(&format!("cannot be opened: {error}")))?;
+    if project.is_dir() { Ok(project) } else { Err(named("is not a folder")) }
+}
+
+pub fn host(home: &Home) -> Result<Host, Failure> {
+    Ok(Host::new(HostOptions { cache: Some(home.cache()) })?)
+}
+
+/// The composed agent that this binary carries.
+pub fn agent(host: &Host) -> Result<Code, Failure> {
+    let (bytes, digest) = embedded::AGENT.ok_or_else(no_components)?;
+    announce(host, digest, "agent");
+    Ok(host.load("agent", bytes, Some(digest))?)
+}
+
+fn no_components() -> Failure {
+    Failure::failed("this wardian was built without components").hint("build it with: cargo xtask build")
+}
+
+/// An agent for looking at a session's journal: nothing is lent but the folder, read-only.
+pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool>) -> Result<Agent, Failure> {
+    let options = AgentOptions {
+        agent: agent(host)?,
+        tools,
+        files: Files { project: PathBuf::new(), writable: false },
+        session: folder.to_owned(),
+        access: SessionAccess::Read,
+        config: HashMap::new(),
+        ui,
+    };
+    Ok(Agent::start(host, options).await?)
+}
+
+/// A component's bytes, and their digest where it is known.
+pub enum Bytes {
+    Embedded(&'static [u8], &'static str),
+    Read(Vec<u8>),
+}
+
+/// The tool components: those that this binary carries and those from files.
+pub fn components(files: &[PathBuf]) -> Result<Vec<(String, Bytes)>, Failure> {
+    let mut components: Vec<(String, Bytes)> = embedded::COMPONENTS
+        .iter()
+        .map(|(name, bytes, digest)| ((*name).to_owned(), Bytes::Embedded(bytes, digest)))
+        .collect();
+    for path in files {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+        components.push((name, Bytes::Read(read_bounded(path, COMPONENT_BYTES_MAX)?)));
+    }
+    Ok(components)
+}
+
+pub fn load(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
+    Ok(match bytes {
+        Bytes::Embedded(bytes, digest) => {
+            announce(host, digest, name);
+            host.load(name, bytes, Some(digest))?
+        }
+        Bytes::Read(bytes) => host.load(name, bytes, None)?,
+    })
+}
+
+/// Compiling takes seconds, once: the user should know what the wait is for.
+fn announce(host: &Host, digest: &str, name: &str) {
+    if !host.is_compiled(digest) {
+        eprintln!("compiling component {name} for this machine (once) …");
+    }
+}
+
+/// Reads a file whole, if it is not larger than it should be.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > bytes_max {
+        return Err(Failure::usage(format!("{} has {size} bytes, more than {bytes_max}", path.display())));
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// Two tools of one name: the model could not say which one it means.
+fn check_names(tools: &[Tool]) -> Result<(), Failure> {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for tool in tools {
+        for info in tool.tools() {
+            if let Some(other) = seen.insert(&info.name, &tool.code().name) {
+                return Err(Failure::usage(format!(
+                    "the tool {} is in two components: {other} and {}",
+                    info.name,
+                    tool.code().name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the provider of a model finds in its configuration.
+fn provider_config(model: &str) -> Result<HashMap<String, String>, Failure> {
+    let scenario = match model.split_once(':') {
+        None if model == DEFAULT_MODEL => embedded::SCENARIO.ok_or_else(no_components)?.to_owned(),
+        Some(("script", path)) => String::from_utf8(read_bounded(Path::new(path), SCENARIO_BYTES_MAX)?)
+            .map_err(|_| Failure::usage(format!("the scenario {path} is not UTF-8")))?,
+        _ => {
+            return Err(Failure::usage(format!("there is no model {model:?}"))
+                .hint("this version knows demo and script:FILE"));
+        }
+    };
+    Ok(HashMap::from([("scenario".to_owned(), scenario)]))
+}
+
+/// The digest of the agent that a session was begun with.
+pub fn recorded_agent(folder: &Path) -> Option<String> {
+    first_line(&folder.join("journal.jsonl"))?["agent"].as_str().map(str::to_owned)
+}
+
+fn first_line(path: &Path) -> Option<serde_json::Value> {
+    use std::io::{BufRead, BufReader, Read};
+    let mut line = String::new();
+    BufReader::new(fs::File::open(path).ok()?.take(SCENARIO_BYTES_MAX)).read_line(&mut line).ok()?;
+    serde_json::from_str(&line).ok()
+}

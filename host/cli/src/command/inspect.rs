@@ -1,0 +1,65 @@
+//! `wardian inspect`: what a component wants and what it is.
+
+use std::path::PathBuf;
+
+use crate::Outcome;
+use crate::case::{Bytes, components, read_bounded};
+use crate::embedded;
+use crate::failure::{Failure, code};
+use crate::show;
+
+const COMPONENT_BYTES_MAX: u64 = 512 << 20;
+
+#[derive(clap::Args)]
+#[command(after_help = "Example: wardian inspect tool.wasm\n         wardian inspect agent")]
+pub struct Arguments {
+    /// A component's file, or the name of one that this wardian carries
+    component: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: Arguments) -> Outcome {
+    let bytes = find(&arguments.component)?;
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{} is no component: {error}", arguments.component.display()))
+    };
+    wardian_bundle::validate(&bytes).map_err(|error| failed(&error))?;
+    let inspection = wardian_bundle::inspect(&bytes).map_err(|error| failed(&error))?;
+    if arguments.json {
+        show::print_json(&serde_json::to_value(&inspection).map_err(|error| Failure::failed(error.to_string()))?);
+        return Ok(code::DONE);
+    }
+    println!("digest   {}", inspection.digest);
+    println!("bytes    {}", inspection.bytes);
+    println!("imports  (what it can do)");
+    for import in &inspection.imports {
+        println!("  {import}");
+    }
+    println!("exports  (what it is)");
+    for export in &inspection.exports {
+        println!("  {export}");
+    }
+    Ok(code::DONE)
+}
+
+fn find(component: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    if !component.exists()
+        && let Some(name) = component.to_str()
+    {
+        if name == "agent"
+            && let Some((bytes, _)) = embedded::AGENT
+        {
+            return Ok(bytes.to_vec());
+        }
+        for (known, bytes) in components(&[])? {
+            if known == name
+                && let Bytes::Embedded(bytes, _) = bytes
+            {
+                return Ok(bytes.to_vec());
+            }
+        }
+    }
+    read_bounded(component, COMPONENT_BYTES_MAX)
+}

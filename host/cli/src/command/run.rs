@@ -1,0 +1,158 @@
+//! `wardian run`: one task.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use serde_json::json;
+use wardian_host::Error;
+use wardian_host::wit::{RunUsage, Stop};
+
+use crate::case::{Case, DEFAULT_MODEL, Open, Which};
+use crate::failure::{Failure, code};
+use crate::settings::Flags;
+use crate::show::{Show, Style, print_json_line};
+use crate::{Outcome, block_on, terminal};
+
+/// Bytes of a prompt from stdin.
+const PROMPT_BYTES_MAX: u64 = 4 << 20;
+
+/// What the demo is asked when nobody asks anything.
+const DEMO_PROMPT: &str = "Explore this project and report what is in it.";
+
+#[derive(clap::Args)]
+#[command(after_help = "Example: wardian run -m demo\n         git diff | wardian run -m script:review.json -")]
+pub struct Arguments {
+    /// The task; - reads it from stdin. Not needed with -m demo
+    prompt: Option<String>,
+    /// The project's folder
+    #[arg(short = 'C', value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Go on with this session
+    #[arg(long, value_name = "ID", conflicts_with = "continue_newest")]
+    session: Option<String>,
+    /// Go on with the newest session of this project
+    #[arg(long = "continue")]
+    continue_newest: bool,
+    /// Print events as JSON Lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub fn run(arguments: Arguments) -> Outcome {
+    let case = Case::new(arguments.directory.as_deref(), &arguments.flags)?;
+    let prompt = prompt(arguments.prompt, case.model())?;
+    let which = match (arguments.session, arguments.continue_newest) {
+        (Some(id), _) => Which::Existing(id),
+        (None, true) => Which::Newest,
+        (None, false) => Which::New,
+    };
+    let session = case.session(&which)?;
+    let show = Show::new(if arguments.json { Style::Json } else { Style::People });
+    block_on(async {
+        let mut open = case.open(session, false, show.clone()).await?;
+        terminal::watch_interrupts(open.agent.interrupter());
+        let ended = one(&mut open, &prompt).await?;
+        show.fresh_line();
+        if arguments.json {
+            print_json_line(&ended.json(&open.session.id));
+        } else {
+            ended.say();
+            if std::io::stderr().is_terminal() {
+                eprintln!("session {} · wardian log {0}", open.session.id);
+            }
+        }
+        Ok(ended.code())
+    })
+}
+
+fn prompt(given: Option<String>, model: &str) -> Result<String, Failure> {
+    let prompt = match given.as_deref() {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin()
+                .take(PROMPT_BYTES_MAX + 1)
+                .read_to_string(&mut text)
+                .map_err(|error| Failure::usage(format!("cannot read the task from stdin: {error}")))?;
+            if text.len() as u64 > PROMPT_BYTES_MAX {
+                return Err(Failure::usage(format!("the task on stdin is longer than {PROMPT_BYTES_MAX} bytes")));
+            }
+            text
+        }
+        Some(text) => text.to_owned(),
+        None if model == DEFAULT_MODEL => DEMO_PROMPT.to_owned(),
+        None => {
+            return Err(Failure::usage("there is no task").hint("say what to do: wardian run \"…\", or - for stdin"));
+        }
+    };
+    if prompt.trim().is_empty() { Err(Failure::usage("the task is empty")) } else { Ok(prompt) }
+}
+
+/// How one run ended.
+pub struct Ended {
+    result: Result<String, Stop>,
+    usage: RunUsage,
+}
+
+/// One run on an open session.
+pub async fn one(open: &mut Open, prompt: &str) -> Result<Ended, Failure> {
+    match open.agent.run(prompt).await {
+        Ok(Ok((result, usage))) => Ok(Ended { result, usage }),
+        Ok(Err(message)) => {
+            Err(Failure::failed(message).hint("nothing more was done; free some space, then: wardian run --continue"))
+        }
+        Err(Error::AgentEnded) => Err(Failure::cancelled("the agent did not stop in time and was ended")
+            .hint("the session is whole: go on with `wardian run --continue`")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Ended {
+    pub fn code(&self) -> u8 {
+        match &self.result {
+            Ok(_) => code::DONE,
+            Err(Stop::Cancelled) => code::CANCELLED,
+            Err(Stop::Budget(_) | Stop::Error(_)) => code::FAILED,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        match &self.result {
+            Ok(_) => None,
+            Err(Stop::Cancelled) => Some("cancelled".to_owned()),
+            Err(Stop::Budget(limit)) => {
+                Some(format!("the run's budget is used up: {} reached ({})", limit.name.replace('-', "_"), limit.at))
+            }
+            Err(Stop::Error(message)) => Some(message.clone()),
+        }
+    }
+
+    /// Tells a person why there is no answer.
+    pub fn say(&self) {
+        if let Some(message) = self.message() {
+            eprintln!("{message}");
+        }
+    }
+
+    fn json(&self, session: &str) -> serde_json::Value {
+        let stop = match &self.result {
+            Ok(_) => "done",
+            Err(Stop::Cancelled) => "cancelled",
+            Err(Stop::Budget(_)) => "budget",
+            Err(Stop::Error(_)) => "error",
+        };
+        json!({
+            "type": "session.end",
+            "session": session,
+            "stop": stop,
+            "text": self.result.as_deref().unwrap_or_default(),
+            "error": self.message(),
+            "usage": {
+                "requests": self.usage.requests,
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
+            },
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! The components that this binary carries.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -1,0 +1,237 @@
+//! Composes each bundle's agent from its components, as its folder says.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::components::{self, Component};
+use crate::native;
+use crate::stamp::{self, Inputs, entries};
+use crate::workspace::{self, Workspace};
+
+/// The namespace of our components in WAC sources.
+const NAMESPACE: &str = "wardian";
+
+/// The bundle that the `wardian` program carries.
+pub const DEFAULT: &str = "default";
+
+/// What `bundle.toml` says.
+#[derive(Debug)]
+struct Manifest {
+    name: String,
+    agent: String,
+    tools: Vec<String>,
+    scenario: Option<String>,
+}
+
+/// A bundle and where its files are.
+pub struct Bundle {
+    name: String,
+    /// Everything that goes with it, `dist` files.
+    pub files: Vec<PathBuf>,
+}
+
+impl Bundle {
+    pub fn is_default(&self) -> bool {
+        self.name == DEFAULT
+    }
+}
+
+/// Builds the components and composes the bundles.
+pub fn build(workspace: &Workspace) -> Result<Vec<Bundle>> {
+    let components = components::build(workspace)?;
+    workspace::step("bundles", || {
+        let mut bundles = Vec::new();
+        let mut composed = 0;
+        for folder in folders(&workspace.root.join("bundles"))? {
+            let (bundle, is_new) = build_one(workspace, &folder, &components)
+                .with_context(|| workspace.show(&folder))?;
+            bundles.push(bundle);
+            composed += usize::from(is_new);
+        }
+        let what = format!(
+            "{} composed, {} unchanged",
+            composed,
+            bundles.len() - composed
+        );
+        Ok((bundles, what))
+    })
+}
+
+fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
+    if !parent.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut folders = entries(parent)?;
+    folders.retain(|folder| folder.join("bundle.toml").is_file());
+    Ok(folders)
+}
+
+fn build_one(
+    workspace: &Workspace,
+    folder: &Path,
+    components: &[Component],
+) -> Result<(Bundle, bool)> {
+    let manifest =
+        fs::read_to_string(folder.join("bundle.toml")).context("cannot read bundle.toml")?;
+    let manifest = parse(&manifest).context("bundle.toml")?;
+    let folder_name = folder.file_name().and_then(|name| name.to_str());
+    ensure!(
+        folder_name == Some(&manifest.name),
+        "bundle.toml: its name is `{}`, which is not its folder's",
+        manifest.name
+    );
+    let source = folder.join(&manifest.agent);
+    let wac =
+        fs::read_to_string(&source).with_context(|| format!("cannot read {}", manifest.agent))?;
+    let parts: Vec<&Component> = components
+        .iter()
+        .filter(|component| wac.contains(&format!("{NAMESPACE}:{}", component.name)))
+        .collect();
+    let tools = manifest
+        .tools
+        .iter()
+        .map(|tool| {
+            components
+                .iter()
+                .find(|component| component.name == *tool)
+                .with_context(|| format!("bundle.toml: there is no component `{tool}`"))
+        })
+        .collect::<Result<Vec<_>>>()?;
+
+    let into = workspace.dist.join("bundles").join(&manifest.name);
+    let (agent, list) = (into.join("agent.wasm"), into.join("embed.txt"));
+    let mut made = vec![agent.clone(), list.clone()];
+    if let Some(scenario) = &manifest.scenario {
+        made.push(into.join(scenario));
+    }
+    let mut inputs = Inputs::new();
+    inputs.sources(workspace, &["host/bundle", "xtask/src", "Cargo.lock"])?;
+    inputs.path(&workspace.root, folder)?;
+    for component in parts.iter().chain(&tools) {
+        inputs.path(&workspace.dist, &component.file)?;
+    }
+    let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
+    let files = made
+        .iter()
+        .cloned()
+        .chain(tools.iter().map(|tool| tool.file.clone()))
+        .collect();
+    let bundle = Bundle {
+        name: manifest.name.clone(),
+        files,
+    };
+    if stamp::is_fresh(workspace, &stamp, inputs, &made)? {
+        return Ok((bundle, false));
+    }
+
+    fs::create_dir_all(&into).with_context(|| format!("cannot create {}", into.display()))?;
+    let fresh = workspace.dist.join(".stamps").join(format!("{stamp}.wasm"));
+    native::bundle_tool(workspace)?.compose(
+        &source,
+        parts
+            .iter()
+            .map(|part| (format!("{NAMESPACE}:{}", part.name), part.file.as_path())),
+        &fresh,
+    )?;
+    workspace::place(&fresh, &agent)?;
+    fs::remove_file(&fresh)?;
+    if let Some(scenario) = &manifest.scenario {
+        workspace::place(&folder.join(scenario), &into.join(scenario))?;
+    }
+    let text = embed_list(&manifest, workspace, &tools)?;
+    if fs::read_to_string(&list).ok().as_ref() != Some(&text) {
+        workspace::write(&list, text.as_bytes())?;
+    }
+    stamp::record(workspace, &stamp, inputs, &made)?;
+    Ok((bundle, true))
+}
+
+/// For host/cli/build.rs, which reads no more than this: see there.
+fn embed_list(manifest: &Manifest, workspace: &Workspace, tools: &[&Component]) -> Result<String> {
+    let folder = format!("bundles/{}", manifest.name);
+    let mut list = format!("agent {folder}/agent.wasm\n");
+    if let Some(scenario) = &manifest.scenario {
+        let _ = writeln!(list, "scenario {folder}/{scenario}");
+    }
+    for tool in tools {
+        let file = tool.file.strip_prefix(&workspace.dist)?;
+        let _ = writeln!(list, "tool {} {}", tool.name, file.display());
+    }
+    Ok(list)
+}
+
+fn parse(text: &str) -> Result<Manifest> {
+    let table: toml::Table = text.parse()?;
+    let (mut name, mut agent, mut tools, mut scenario) = (None, None, Vec::new(), None);
+    for (key, value) in &table {
+        match key.as_str() {
+            "name" => name = Some(word(key, value)?),
+            "agent" => agent = Some(word(key, value)?),
+            "scenario" => scenario = Some(word(key, value)?),
+            "tools" => {
+                let list = value
+                    .as_array()
+                    .context("`tools` must be a list of component names")?;
+                tools = list
+                    .iter()
+                    .map(|tool| word(key, tool))
+                    .collect::<Result<_>>()?;
+            }
+            _ => bail!("unknown key `{key}`"),
+        }
+    }
+    Ok(Manifest {
+        name: name.context("`name` is missing")?,
+        agent: agent.context("`agent` is missing")?,
+        tools,
+        scenario,
+    })
+}
+
+/// A name without anything that means something in a path or in `embed.txt`.
+fn word(key: &str, value: &toml::Value) -> Result<String> {
+    let text = value
+        .as_str()
+        .with_context(|| format!("`{key}` must be text"))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    ensure!(
+        !text.is_empty() && !text.starts_with('.') && text.chars().all(plain),
+        "`{key}` must be a name of letters, digits, `-`, `_` and `.`, not `{text}`"
+    );
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_manifest() {
+        let text = "name = 'x'\nagent = 'agent.wac'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+        let manifest = parse(text).unwrap();
+        assert_eq!(manifest.tools, ["tool-a", "tool-b"]);
+        assert_eq!(manifest.scenario.as_deref(), Some("demo.json"));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for (text, reason) in [
+            (
+                "name = 'x'\nagent = 'a'\nlimit = 1\n",
+                "unknown key `limit`",
+            ),
+            ("name = 'x'\n", "`agent` is missing"),
+            ("name = 'x'\nagent = '../a'\n", "`agent` must be a name"),
+            ("name = 'x'\nagent = 1\n", "`agent` must be text"),
+            (
+                "name = 'x'\nagent = 'a'\ntools = 'b'\n",
+                "`tools` must be a list",
+            ),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

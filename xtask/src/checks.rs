@@ -1,0 +1,150 @@
+//! What tells whether the work is good: tests, lints, the demo, the benchmarks.
+
+use anyhow::{Context, Result, bail};
+use std::process::Command;
+
+use crate::components;
+use crate::native;
+use crate::process::{self, BUILD_TIMEOUT};
+use crate::stamp::entries;
+use crate::workspace::{self, Workspace};
+
+/// No test takes longer than this together with all others and their compilation.
+const TEST_TIMEOUT: std::time::Duration = BUILD_TIMEOUT;
+
+/// `cargo xtask test [-- FILTER..]`.
+pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let filter = match arguments.split_first() {
+        None => &[],
+        Some((separator, filter)) if separator == "--" => filter,
+        Some((argument, _)) => {
+            bail!(
+                "`cargo xtask test` takes no `{argument}`; to select tests: `cargo xtask test -- {argument}`"
+            )
+        }
+    };
+    let _lock = workspace.lock()?;
+    native::build(workspace)?;
+
+    // The fast ones first: what the components decide, checked without any engine.
+    let (components, libraries) = component_packages(workspace)?;
+    workspace::step("unit tests", || {
+        let mut cargo = native::light_cargo(workspace, "test")?;
+        // Without the libraries themselves: a component's library is no library on this machine.
+        cargo.args([
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+            "-p",
+            "xtask",
+        ]);
+        select(&mut cargo, &components);
+        select(&mut cargo, &libraries);
+        run_tests(&mut cargo, filter)?;
+        let mut cargo = native::light_cargo(workspace, "test")?;
+        cargo.args(["--doc"]);
+        select(&mut cargo, &libraries);
+        run_tests(&mut cargo, filter)?;
+        Ok(((), "passed".to_owned()))
+    })?;
+    workspace::step("host and end-to-end tests", || {
+        let mut cargo = native::cargo(workspace, "test")?;
+        cargo.arg("--no-fail-fast");
+        run_tests(&mut cargo, filter)?;
+        Ok(((), "passed".to_owned()))
+    })
+}
+
+fn run_tests(cargo: &mut Command, filter: &[String]) -> Result<()> {
+    cargo.arg("--").args(filter);
+    process::run(cargo, TEST_TIMEOUT)
+}
+
+fn select(cargo: &mut Command, packages: &[String]) {
+    for package in packages {
+        cargo.args(["-p", package]);
+    }
+}
+
+/// The packages below components/: those that are components, and the libraries that they share.
+fn component_packages(workspace: &Workspace) -> Result<(Vec<String>, Vec<String>)> {
+    let components: Vec<String> = components::discover(workspace)?
+        .into_iter()
+        .map(|component| component.name)
+        .collect();
+    let mut libraries = Vec::new();
+    for folder in entries(&workspace.root.join("components"))? {
+        let name = folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("a folder has a name")?;
+        if folder.join("Cargo.toml").is_file() && !components.iter().any(|known| known == name) {
+            libraries.push(name.to_owned());
+        }
+    }
+    Ok((components, libraries))
+}
+
+/// `cargo xtask lint`.
+pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    workspace::no_arguments("lint", arguments)?;
+    let _lock = workspace.lock()?;
+    workspace::step("fmt", || {
+        let mut cargo = workspace.cargo(native::TARGET_DIR);
+        process::run(cargo.args(["fmt", "--all", "--check"]), BUILD_TIMEOUT)
+            .context("the sources are not formatted: `cargo xtask fmt`")?;
+        Ok(((), "formatted".to_owned()))
+    })?;
+    // Components are linted as native crates: a toolchain may be able to compile for their target and have no clippy.
+    let (components, libraries) = component_packages(workspace)?;
+    workspace::step("clippy, components", || {
+        let mut cargo = native::light_cargo(workspace, "clippy")?;
+        cargo.args(["--all-targets", "-p", "xtask"]);
+        select(&mut cargo, &components);
+        select(&mut cargo, &libraries);
+        deny_warnings(&mut cargo)
+    })?;
+    workspace::step("clippy, host", || {
+        let mut cargo = native::cargo(workspace, "clippy")?;
+        cargo.arg("--all-targets");
+        deny_warnings(&mut cargo)
+    })
+}
+
+fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {
+    process::run(cargo.args(["--", "-D", "warnings"]), BUILD_TIMEOUT)?;
+    Ok(((), "no warnings".to_owned()))
+}
+
+/// `cargo xtask fmt`.
+pub fn fmt(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    workspace::no_arguments("fmt", arguments)?;
+    let mut cargo = workspace.cargo(native::TARGET_DIR);
+    process::run(cargo.args(["fmt", "--all"]), process::MINUTE)
+}
+
+/// `cargo xtask demo [-C DIR] [ARGUMENT..]`.
+pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let lock = workspace.lock()?;
+    native::build(workspace)?;
+    drop(lock);
+    let mut wardian = Command::new(workspace.dist.join("wardian"));
+    wardian.args(["run", "-m", "demo"]);
+    if !arguments.iter().any(|argument| argument == "-C") {
+        wardian.arg("-C").arg(&workspace.root);
+    }
+    wardian.args(arguments);
+    process::run(&mut wardian, BUILD_TIMEOUT)
+}
+
+/// `cargo xtask bench [ARGUMENT..]`.
+pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let _lock = workspace.lock()?;
+    native::build(workspace)?;
+    // Not `cargo run`, which selects one package: see `native::PACKAGES`.
+    let bench = native::build_binary(workspace, "bench")?;
+    let mut bench = Command::new(bench);
+    bench.current_dir(&workspace.root).args(arguments);
+    process::run(&mut bench, BUILD_TIMEOUT)
+}
