@@ -4,13 +4,14 @@
 //! nothing about its own end, so each finished run also leaves `head.json` beside the journal: the number of lines and
 //! the last line's digest, which make a changed or cut-off end visible.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::append::Append;
 use crate::event::{Event, FORMAT};
 
 pub const FILE: &str = "journal.jsonl";
@@ -227,7 +228,7 @@ fn check_format(line: &str) -> Result<(), Result<Error, String>> {
 /// A journal open for appending. The host makes sure that there is one at a time.
 pub struct Journal {
     folder: PathBuf,
-    file: File,
+    file: Append,
     seq: u64,
     prev: String,
     /// Length of the file when the last append had succeeded.
@@ -238,22 +239,17 @@ pub struct Journal {
 
 impl Journal {
     pub fn create(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(FILE);
-        let file = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .open(&path)
-            .map_err(|error| io("create", &path, error))?;
+        let file = Append::open(folder, FILE, true).map_err(|error| io("create", Path::new(FILE), error))?;
         Ok(Self { folder: folder.to_owned(), file, seq: 0, prev: GENESIS.to_owned(), bytes: 0, broken: None })
     }
 
     /// Goes on after `contents`, cutting off a torn last line.
     pub fn resume(folder: &Path, contents: &Contents) -> Result<Self, Error> {
-        let path = folder.join(FILE);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(|error| io("open", &path, error))?;
+        let file = Append::open(folder, FILE, false).map_err(|error| io("open", Path::new(FILE), error))?;
         let bytes = contents.bytes();
-        file.set_len(bytes).map_err(|error| io("cut", &path, error))?;
-        file.seek(SeekFrom::Start(bytes)).map_err(|error| io("open", &path, error))?;
+        if contents.torn_bytes > 0 {
+            file.set_len(bytes).map_err(|error| io("cut", Path::new(FILE), error))?;
+        }
         let (seq, prev) = (contents.events(), contents.head.clone());
         Ok(Self { folder: folder.to_owned(), file, seq, prev, bytes, broken: None })
     }
@@ -272,7 +268,7 @@ impl Journal {
         let mut text = line(self.seq, ts, &self.prev, event)?;
         let digest = sha256(text.as_bytes());
         text.push('\n');
-        if let Err(error) = self.file.write_all(text.as_bytes()) {
+        if let Err(error) = self.file.write_at(text.as_bytes(), self.bytes) {
             // Leave no half line where it can be helped; the next start cuts off what is left.
             let _ = self.file.set_len(self.bytes);
             let reason = format!("cannot append to {FILE}: {error}");

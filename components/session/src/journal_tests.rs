@@ -139,7 +139,7 @@ fn a_file_that_is_full_breaks_the_journal_for_good() {
         return; // Linux has it; elsewhere the end-to-end test covers this.
     }
     let folder = tempfile::tempdir().unwrap();
-    let file = OpenOptions::new().write(true).open(full).unwrap();
+    let file = Append::open(Path::new("/dev"), "full", false).unwrap();
     let (seq, prev) = (0, GENESIS.to_owned());
     let mut journal = Journal { folder: folder.path().into(), file, seq, prev, bytes: 0, broken: None };
     let error = journal.append(TS, &start(FORMAT)).unwrap_err();

@@ -3,6 +3,7 @@
 //! Owns the journal, the permission gate, the budgets, resume and replay. Towards the agent it exports what a model, a
 //! toolbox, a clock and a source of randomness are; towards the host it imports the means.
 
+mod append;
 mod clock;
 mod control;
 mod convert;
@@ -30,6 +31,8 @@ wit_bindgen::generate!({
             import wardian:host/observer@0.1.0;
             import wardian:host/control@0.1.0;
             import wasi:clocks/monotonic-clock@0.2.6;
+            import wasi:filesystem/types@0.2.6;
+            import wasi:filesystem/preopens@0.2.6;
             // towards the agent
             export wardian:agent/model@0.1.0;
             export wardian:agent/toolbox@0.1.0;
@@ -47,6 +50,7 @@ wit_bindgen::generate!({
         "../../wit/wasi-io",
         "../../wit/wasi-clocks",
         "../../wit/wasi-random",
+        "../../wit/wasi-filesystem",
         "../../wit/wardian-tool",
         "../../wit/wardian-agent",
         "../../wit/wardian-host",
@@ -55,6 +59,7 @@ wit_bindgen::generate!({
     world: "wardian:session-component/session-component",
     generate_all,
     additional_derives: [Clone, PartialEq],
+    additional_derives_ignore: ["stream-error"],
 });
 
 /// Stands for the one session of this instance; its state is in `state`.
