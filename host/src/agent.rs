@@ -265,7 +265,7 @@ impl Agent {
             Err(error) => return Err(self.trapped(&error)),
         };
         let session = self.agent.wardian_session_session();
-        let ended = session.call_end(&mut self.store, result.as_ref().map(String::as_str).map_err(|stop| stop)).await;
+        let ended = session.call_end(&mut self.store, result.as_ref().map(String::as_str)).await;
         match ended {
             Err(error) => Err(self.trapped(&error)),
             Ok(Err(message)) => Ok(Err(message)),

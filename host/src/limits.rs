@@ -140,3 +140,54 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Host, HostOptions};
+    use wasmtime::component::{Component, Linker};
+
+    struct Data(Limiter);
+
+    impl Limited for Data {
+        fn limiter(&mut self) -> &mut Limiter {
+            &mut self.0
+        }
+    }
+
+    /// `grow` asks for so many table elements, `remember` for so many pages of memory; -1 says that it got none.
+    const GUEST: &str = r#"(component
+        (core module $m
+            (table $t 10 funcref)
+            (memory 1)
+            (func (export "grow") (param i32) (result i32) (table.grow $t (ref.null func) (local.get 0)))
+            (func (export "remember") (param i32) (result i32) (memory.grow (local.get 0))))
+        (core instance $i (instantiate $m))
+        (func (export "grow") (param "n" u32) (result s32) (canon lift (core func $i "grow")))
+        (func (export "remember") (param "n" u32) (result s32) (canon lift (core func $i "remember"))))"#;
+
+    async fn ask(function: &str, n: u32) -> (i32, Option<String>) {
+        let host = Host::new(HostOptions::default()).unwrap();
+        let limits = Limits { table_elements_max: 100, memory_bytes_max: 10 << 16, ..Limits::default() };
+        let meter = Meter::new(limits.output_bytes_max);
+        let mut store = Store::new(host.engine(), Data(Limiter::new(limits, meter.clone())));
+        Limiter::install(&mut store);
+        let component = Component::new(host.engine(), wat::parse_str(GUEST).unwrap()).unwrap();
+        let instance = Linker::new(host.engine()).instantiate_async(&mut store, &component).await.unwrap();
+        let function = instance.get_typed_func::<(u32,), (i32,)>(&mut store, function).unwrap();
+        let (result,) = function.call_async(&mut store, (n,)).await.unwrap();
+        (result, meter.reached().map(|limit| limit.name))
+    }
+
+    #[tokio::test]
+    async fn tables_grow_up_to_their_limit() {
+        assert_eq!(ask("grow", 90).await, (10, None));
+        assert_eq!(ask("grow", 91).await, (-1, Some("table-elements-max".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn memories_grow_up_to_their_limit() {
+        assert_eq!(ask("remember", 9).await, (1, None));
+        assert_eq!(ask("remember", 10).await, (-1, Some("memory-bytes-max".to_owned())));
+    }
+}

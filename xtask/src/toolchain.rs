@@ -76,7 +76,8 @@ impl Toolchain {
     }
 
     fn flags(&self, workspace: &Workspace) -> Result<Vec<String>> {
-        let mut flags = Vec::new();
+        // Both hosts have it, and digests and searches are faster with it.
+        let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
         if let Some(sysroot) = &self.sysroot {
             flags.push(format!("--sysroot={}", sysroot.display()));
         }

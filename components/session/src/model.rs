@@ -24,13 +24,15 @@ enum Source {
     Recorded(Option<VecDeque<Result<Event, ModelError>>>),
 }
 
+const NO_USAGE: Usage = Usage { input_tokens: 0, cached_tokens: 0, output_tokens: 0 };
+
 /// The answer as far as it has come.
 #[derive(Default)]
 struct Partial {
     text: String,
     state: String,
     calls: Vec<PartialCall>,
-    usage: Usage,
+    usage: Option<Usage>,
     bytes: u64,
     /// The provider's ids, where they had to be replaced to be unique in the session.
     renamed: HashMap<String, String>,
@@ -41,12 +43,6 @@ struct PartialCall {
     tool: String,
     input: String,
     ended: bool,
-}
-
-impl Default for Usage {
-    fn default() -> Self {
-        Self { input_tokens: 0, cached_tokens: 0, output_tokens: 0 }
-    }
 }
 
 pub struct Running {
@@ -174,7 +170,8 @@ impl Running {
     }
 
     fn fail(&mut self, error: ModelError) -> ModelError {
-        match self.finish(None, Some(convert::model_error(&error))) {
+        let recorded = state::with(cut_off).flatten().unwrap_or_else(|| convert::model_error(&error));
+        match self.finish(None, Some(recorded)) {
             Ok(()) => error,
             Err(message) => ModelError::Journal(message),
         }
@@ -184,7 +181,7 @@ impl Running {
     fn finish(&mut self, stop: Option<StopReason>, error: Option<event::Error>) -> Result<(), String> {
         self.finished = true;
         let partial = std::mem::take(&mut self.partial);
-        let usage = partial.usage;
+        let usage = partial.usage.unwrap_or(NO_USAGE);
         let live = matches!(self.source, Source::Provider(_));
         // Closes the connection of an answer that was not read to its end.
         self.source = Source::Recorded(None);
@@ -227,6 +224,15 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// In a replay: what was recorded in place of an answer during which the process ended. The run ends here as it did then.
+fn cut_off(state: &mut State) -> Option<event::Error> {
+    let replay = state.recorder.replay()?;
+    let response: event::ModelResponse = replay.next_as("model.response")?;
+    let error = response.error.filter(|error| error.kind == "interrupted")?;
+    replay.cut_off = true;
+    Some(error)
 }
 
 impl Drop for Running {
@@ -331,7 +337,7 @@ impl Partial {
                 Event::State(text)
             }
             Event::Usage(usage) => {
-                self.usage = usage;
+                self.usage = Some(usage);
                 Event::Usage(usage)
             }
             Event::CallStart(CallStart { id, tool }) => {

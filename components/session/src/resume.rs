@@ -12,6 +12,8 @@ use crate::recorder::parse_ms;
 use crate::wardian::agent::types::{AssistantMessage, Message, ToolMessage};
 use crate::wardian::tool::types::ToolCall;
 
+const COMPACT: &str = "compact";
+
 /// A call that the journal has no result of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unanswered {
@@ -51,11 +53,12 @@ impl Found {
             Event::ModelRequest(request) => {
                 self.calls = request.call + 1;
                 self.open_request = Some(request.call);
-                self.compacting = request.purpose == "compact";
+                self.compacting = request.purpose == COMPACT;
                 self.usage.requests += 1;
             }
             Event::ModelResponse(response) => {
                 self.open_request = None;
+                self.calls = response.call + 1;
                 self.usage.input_tokens += response.usage.input_tokens;
                 self.usage.output_tokens += response.usage.output_tokens;
                 if response.error.is_none() && !self.compacting {
@@ -128,6 +131,7 @@ fn event(kind: &str, line: &str) -> Result<Option<Event>, String> {
 
 pub fn read(contents: &Contents) -> Result<Found, Damage> {
     let mut found = Found::default();
+    let ended = last_end(contents);
     for (index, line) in contents.lines().enumerate() {
         let damage = |reason: String| Damage { line: index as u64 + 1, reason };
         let header = Header::read(line).map_err(damage)?;
@@ -137,11 +141,34 @@ pub fn read(contents: &Contents) -> Result<Found, Damage> {
         if index as u64 + 1 == contents.events() {
             found.last_ms = parse_ms(header.ts).unwrap_or_default();
         }
+        // Of runs that ended nothing is open, so what only tells that is not read: half of a long journal.
+        if index < ended {
+            match header.kind {
+                "tool.use" | "session.end" => continue,
+                "model.request" if !line.contains(COMPACT) => {
+                    found.compacting = false;
+                    continue;
+                }
+                _ => {}
+            }
+        }
         if let Some(event) = event(header.kind, line).map_err(damage)? {
             found.take(event);
         }
     }
     Ok(found)
+}
+
+/// The line of the last `session.end`; 0 when there is none.
+fn last_end(contents: &Contents) -> usize {
+    let lines = contents.events() as usize;
+    (0..lines)
+        .rev()
+        .find(|index| {
+            let header = contents.line(*index).and_then(|line| Header::read(line).ok());
+            header.is_some_and(|header| header.kind == "session.end")
+        })
+        .unwrap_or_default()
 }
 
 const INTERRUPTED: &str = "interrupted";

@@ -86,6 +86,16 @@ impl Case {
 
     /// Starts the agent on a session.
     pub async fn open(&self, session: Locked, writable: bool, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
+        let folder = session.folder.clone();
+        let result = self.start(session, writable, ui).await;
+        if result.is_err() && !folder.join("journal.jsonl").exists() {
+            // Nothing was begun: a mistake leaves no empty session behind.
+            let _ = fs::remove_dir_all(folder);
+        }
+        result
+    }
+
+    async fn start(&self, session: Locked, writable: bool, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
         let config = provider_config(self.model())?;
         let agent = agent(&self.host)?;
         let mut tools = Vec::new();

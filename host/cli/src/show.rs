@@ -52,6 +52,7 @@ impl Show {
     /// Writes answer text as it comes.
     fn text(&self, text: &str) {
         let mut out = std::io::stdout().lock();
+        let text = if out.is_terminal() { tame(text) } else { text.into() };
         // A closed pipe is the reader's way to say that it has enough; the run goes on.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         if let Ok(mut mid_line) = self.mid_line.lock()
@@ -66,14 +67,15 @@ impl Show {
         if let Ok(mut mid_line) = self.mid_line.lock()
             && *mid_line
         {
-            println!();
+            // Not `println`, which panics when nobody reads any more.
+            let _ = writeln!(std::io::stdout());
             *mid_line = false;
         }
     }
 
     fn note(&self, text: &str) {
         self.fresh_line();
-        eprintln!("{text}");
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
 
     fn people(&self, event: Event) {
@@ -81,7 +83,7 @@ impl Show {
             Event::Text(text) => self.text(&text),
             Event::Reasoning(text) => {
                 if std::io::stderr().is_terminal() {
-                    eprint!("{}", self.dim(&text));
+                    let _ = write!(std::io::stderr(), "{}", self.dim(&tame(&text)));
                 }
             }
             Event::ResponseEnd(_) => self.fresh_line(),
@@ -289,6 +291,12 @@ fn first_line(outcome: &Outcome) -> String {
 /// Text from elsewhere must not steer the terminal.
 pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// As [`clean`], for text of several lines.
+fn tame(text: &str) -> std::borrow::Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(steers) { text.replace(steers, " ").into() } else { text.into() }
 }
 
 fn cut(text: &str) -> String {

@@ -91,17 +91,12 @@ fn read_line(_: &AtomicBool) -> Option<String> {
 }
 
 /// Lets Ctrl-C (and SIGTERM) end the present run, and a second one within a second the process.
-///
-/// Before there is a run, the first one quits.
 pub fn watch_interrupts(interrupter: Interrupter) {
+    let Ok(mut signals) = Signals::new() else { return };
     tokio::spawn(async move {
         let mut last: Option<Instant> = None;
-        loop {
-            if signal().await.is_err() {
-                return;
-            }
-            let again = last.is_some_and(|last| last.elapsed() < TWICE);
-            if again {
+        while signals.next().await {
+            if last.is_some_and(|last| last.elapsed() < TWICE) {
                 std::process::exit(i32::from(code::CANCELLED));
             }
             last = Some(Instant::now());
@@ -111,17 +106,39 @@ pub fn watch_interrupts(interrupter: Interrupter) {
     });
 }
 
+/// The signals that ask for an end. Listened to from the moment this exists, so that none is lost between two waits.
 #[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// False when there can be no more.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            signal = self.interrupt.recv() => signal.is_some(),
+            signal = self.terminate.recv() => signal.is_some(),
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> bool {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
 }

@@ -127,7 +127,7 @@ The first one in `old.py`:
 > Grows\tthem.
 
 ---
-This was the demo: a scenario without a model, all from tool results. `-m openai/NAME` and its kin bring a real one.";
+This was the demo: a scenario without a model, all from tool results.";
     assert_eq!(run.answer, expected, "\n{}", run.answer);
 }
 

@@ -1,0 +1,15 @@
+//! The built binary, driven as users, scripts and mishaps drive it. See `tests/cases/README.md` for the cases.
+
+mod cases;
+mod cli;
+#[cfg(unix)]
+mod crash;
+mod damage;
+#[cfg(unix)]
+mod interrupt;
+mod limits;
+mod powers;
+mod session;
+mod start;
+#[cfg(unix)]
+mod terminal;
