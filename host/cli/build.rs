@@ -12,9 +12,7 @@ use sha2::{Digest, Sha256};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=WARDIAN_EMBED");
-    let dist = env::var_os("WARDIAN_EMBED")
-        .filter(|dist| !dist.is_empty())
-        .map(PathBuf::from);
+    let dist = env::var_os("WARDIAN_EMBED").filter(|dist| !dist.is_empty()).map(PathBuf::from);
     let embedded = match &dist {
         Some(dist) => read_list(dist),
         None => Embedded::default(),
@@ -37,10 +35,7 @@ fn read_list(dist: &Path) -> Embedded {
     let list = dist.join("bundles/default/embed.txt");
     println!("cargo::rerun-if-changed={}", list.display());
     let text = fs::read_to_string(&list).unwrap_or_else(|error| {
-        panic!(
-            "cannot read {} ({error}): run `cargo xtask build`, or unset WARDIAN_EMBED",
-            list.display()
-        )
+        panic!("cannot read {} ({error}): run `cargo xtask build`, or unset WARDIAN_EMBED", list.display())
     });
     let mut embedded = Embedded::default();
     let file = |name: &str| {

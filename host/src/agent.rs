@@ -11,15 +11,14 @@ use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 
-use crate::capability::{self, Ui};
 use crate::capability::control::Control;
 use crate::capability::output::{Captured, Output};
+use crate::capability::{self, Ui};
 use crate::engine::Ticking;
 use crate::limits::{Limited, Limiter, Limits, Meter};
 use crate::tool::{Files, Tool};
 use crate::wit::{
-    CallError, Divergence, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary,
-    ToolCall, ToolInfo,
+    CallError, Divergence, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary, ToolCall, ToolInfo,
 };
 use crate::{Code, Error, Host};
 

@@ -208,9 +208,8 @@ impl Ticker {
             while !self.stopped.load(Ordering::Acquire) {
                 if self.running.load(Ordering::Acquire) == 0 {
                     let Ok(guard) = self.lock.lock() else { return };
-                    let idle = |_: &mut ()| {
-                        self.running.load(Ordering::Acquire) == 0 && !self.stopped.load(Ordering::Acquire)
-                    };
+                    let idle =
+                        |_: &mut ()| self.running.load(Ordering::Acquire) == 0 && !self.stopped.load(Ordering::Acquire);
                     drop(self.wake.wait_while(guard, idle));
                     continue;
                 }

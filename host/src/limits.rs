@@ -55,6 +55,10 @@ impl Meter {
         self.reached.lock().ok()?.clone()
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        self.output_bytes.load(Ordering::Relaxed) > self.output_bytes_max
+    }
+
     /// Counts output; false when that is too much.
     pub(crate) fn put_out(&self, bytes: u64) -> bool {
         let total = self.output_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
@@ -109,6 +113,10 @@ impl Limiter {
                 if limiter.hostcalls > limiter.limits.hostcalls_max {
                     limiter.meter.reach("hostcalls-max", limiter.limits.hostcalls_max);
                     return Err(wasmtime::Error::msg("hostcalls-max reached"));
+                }
+                // Not every way out can refuse by itself: a report of progress returns nothing.
+                if limiter.meter.is_over() {
+                    return Err(wasmtime::Error::msg("output-bytes-max reached"));
                 }
             }
             Ok(())

@@ -35,6 +35,14 @@ pub(crate) mod bindings {
 /// Where the project is mounted in a tool's file system.
 pub(crate) const WORKSPACE: &str = "/workspace";
 
+/// Where the session's scratch folder is mounted.
+const SCRATCH: &str = "/tmp";
+
+/// Bounds of a tool's description: see `wardian:tool/types#tool`.
+const NAME_BYTES_MAX: usize = 64;
+const DESCRIPTION_BYTES_MAX: usize = 16 << 10;
+const SCHEMA_BYTES_MAX: usize = 64 << 10;
+
 /// What a list of tools may take: it is a constant of the component.
 const DESCRIBE_LIMITS: Limits = Limits {
     wall_ms_max: 10_000,
@@ -52,6 +60,8 @@ pub struct Files {
     pub project: PathBuf,
     /// Whether a grant to write is honoured. If not, files are read-only whatever a grant says.
     pub writable: bool,
+    /// A folder of the session's own, `/tmp` for its tools: whoever may write, may write there. None leaves it out.
+    pub scratch: Option<PathBuf>,
 }
 
 /// A tool component, linked and ready for calls. Cheap to clone.
@@ -142,14 +152,23 @@ impl Tool {
     async fn describe(&self) -> Result<Vec<ToolInfo>, Error> {
         let powers = Powers { files: FileAccess::None, net: vec![], process: vec![], env: vec![] };
         let grant = Grant { powers, limits: DESCRIBE_LIMITS };
-        let files = Files { project: PathBuf::new(), writable: false };
+        let files = Files { project: PathBuf::new(), writable: false, scratch: None };
         let options = ToolCallOptions { grant, files, progress: None };
         let (result, _) = self
-            .run(&options, async |store, tool| tool.wardian_tool_tools().call_list(&mut *store).await, |tools| {
-                tools.iter().map(|tool| tool.name.len() + tool.description.len() + tool.input_schema.len()).sum()
-            })
+            .run(
+                &options,
+                async |store, tool| tool.wardian_tool_tools().call_list(&mut *store).await,
+                |tools| {
+                    tools.iter().map(|tool| tool.name.len() + tool.description.len() + tool.input_schema.len()).sum()
+                },
+            )
             .await;
-        result.map_err(|fault| Error::Describe { name: self.code.name.clone(), reason: describe_fault(&fault) })
+        let describe = |reason| Error::Describe { name: self.code.name.clone(), reason };
+        let tools = result.map_err(|fault| describe(describe_fault(&fault)))?;
+        for tool in &tools {
+            check_description(tool).map_err(describe)?;
+        }
+        Ok(tools)
     }
 
     /// Runs one call to its end, in a fresh instance.
@@ -206,9 +225,7 @@ impl Tool {
             f(&mut store, &tool).await.map_err(Broke::Run)
         };
         let result = match tokio::time::timeout(Duration::from_millis(limits.wall_ms_max), work).await {
-            Err(_) => {
-                Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: limits.wall_ms_max }))
-            }
+            Err(_) => Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: limits.wall_ms_max })),
             Ok(Err(broke)) => Err(fault(broke, &meter, &stderr)),
             Ok(Ok(result)) => {
                 meter.put_out(bytes(&result) as u64);
@@ -282,6 +299,20 @@ fn fault(broke: Broke, meter: &Meter, stderr: &Captured) -> Fault {
     }
 }
 
+fn check_description(tool: &ToolInfo) -> Result<(), String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if tool.name.is_empty() || tool.name.len() > NAME_BYTES_MAX || !tool.name.chars().all(fine) {
+        return Err(format!("the tool's name {:?} is not 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 _ -", tool.name));
+    }
+    if tool.description.len() > DESCRIPTION_BYTES_MAX {
+        return Err(format!("the description of {} is longer than {DESCRIPTION_BYTES_MAX} bytes", tool.name));
+    }
+    if tool.input_schema.len() > SCHEMA_BYTES_MAX {
+        return Err(format!("the schema of {} is longer than {SCHEMA_BYTES_MAX} bytes", tool.name));
+    }
+    Ok(())
+}
+
 /// A fault in words, for errors of the host itself.
 pub(crate) fn describe_fault(fault: &Fault) -> String {
     match fault {
@@ -314,12 +345,20 @@ fn wasi(options: &ToolCallOptions, meter: &Arc<Meter>, stderr: &Captured) -> Res
     wasi.allow_blocking_current_thread(true);
     wasi.stdout(Output::new(meter.clone(), Captured::default()));
     wasi.stderr(Output::new(meter.clone(), stderr.clone()));
-    let perms = match options.grant.powers.files {
+    let files = &options.files;
+    let (project, scratch) = match options.grant.powers.files {
         FileAccess::None => return Ok(wasi.build()),
-        FileAccess::Write if options.files.writable => FsPerms::ReadWrite,
-        FileAccess::Read | FileAccess::Write => FsPerms::ReadOnly,
+        FileAccess::Read => (FsPerms::ReadOnly, FsPerms::ReadOnly),
+        FileAccess::Write if files.writable => (FsPerms::ReadWrite, FsPerms::ReadWrite),
+        FileAccess::Write => (FsPerms::ReadOnly, FsPerms::ReadWrite),
     };
-    wasi.preopened_dir(&options.files.project, WORKSPACE, perms)
-        .map_err(|error| Fault::Host(format!("cannot open {}: {error}", options.files.project.display())))?;
+    let mut lend = |folder: &PathBuf, name: &str, perms| {
+        let lent = wasi.preopened_dir(folder, name, perms).map(drop);
+        lent.map_err(|error| Fault::Host(format!("cannot open {}: {error}", folder.display())))
+    };
+    lend(&files.project, WORKSPACE, project)?;
+    if let Some(folder) = &files.scratch {
+        lend(folder, SCRATCH, scratch)?;
+    }
     Ok(wasi.build())
 }

@@ -45,16 +45,12 @@ pub fn build(workspace: &Workspace) -> Result<Vec<Bundle>> {
         let mut bundles = Vec::new();
         let mut composed = 0;
         for folder in folders(&workspace.root.join("bundles"))? {
-            let (bundle, is_new) = build_one(workspace, &folder, &components)
-                .with_context(|| workspace.show(&folder))?;
+            let (bundle, is_new) =
+                build_one(workspace, &folder, &components).with_context(|| workspace.show(&folder))?;
             bundles.push(bundle);
             composed += usize::from(is_new);
         }
-        let what = format!(
-            "{} composed, {} unchanged",
-            composed,
-            bundles.len() - composed
-        );
+        let what = format!("{} composed, {} unchanged", composed, bundles.len() - composed);
         Ok((bundles, what))
     })
 }
@@ -68,13 +64,8 @@ fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn build_one(
-    workspace: &Workspace,
-    folder: &Path,
-    components: &[Component],
-) -> Result<(Bundle, bool)> {
-    let manifest =
-        fs::read_to_string(folder.join("bundle.toml")).context("cannot read bundle.toml")?;
+fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> Result<(Bundle, bool)> {
+    let manifest = fs::read_to_string(folder.join("bundle.toml")).context("cannot read bundle.toml")?;
     let manifest = parse(&manifest).context("bundle.toml")?;
     let folder_name = folder.file_name().and_then(|name| name.to_str());
     ensure!(
@@ -83,12 +74,9 @@ fn build_one(
         manifest.name
     );
     let source = folder.join(&manifest.agent);
-    let wac =
-        fs::read_to_string(&source).with_context(|| format!("cannot read {}", manifest.agent))?;
-    let parts: Vec<&Component> = components
-        .iter()
-        .filter(|component| wac.contains(&format!("{NAMESPACE}:{}", component.name)))
-        .collect();
+    let wac = fs::read_to_string(&source).with_context(|| format!("cannot read {}", manifest.agent))?;
+    let parts: Vec<&Component> =
+        components.iter().filter(|component| wac.contains(&format!("{NAMESPACE}:{}", component.name))).collect();
     let tools = manifest
         .tools
         .iter()
@@ -113,15 +101,8 @@ fn build_one(
         inputs.path(&workspace.dist, &component.file)?;
     }
     let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
-    let files = made
-        .iter()
-        .cloned()
-        .chain(tools.iter().map(|tool| tool.file.clone()))
-        .collect();
-    let bundle = Bundle {
-        name: manifest.name.clone(),
-        files,
-    };
+    let files = made.iter().cloned().chain(tools.iter().map(|tool| tool.file.clone())).collect();
+    let bundle = Bundle { name: manifest.name.clone(), files };
     if stamp::is_fresh(workspace, &stamp, inputs, &made)? {
         return Ok((bundle, false));
     }
@@ -130,9 +111,7 @@ fn build_one(
     let fresh = workspace.dist.join(".stamps").join(format!("{stamp}.wasm"));
     native::bundle_tool(workspace)?.compose(
         &source,
-        parts
-            .iter()
-            .map(|part| (format!("{NAMESPACE}:{}", part.name), part.file.as_path())),
+        parts.iter().map(|part| (format!("{NAMESPACE}:{}", part.name), part.file.as_path())),
         &fresh,
     )?;
     workspace::place(&fresh, &agent)?;
@@ -171,13 +150,8 @@ fn parse(text: &str) -> Result<Manifest> {
             "agent" => agent = Some(word(key, value)?),
             "scenario" => scenario = Some(word(key, value)?),
             "tools" => {
-                let list = value
-                    .as_array()
-                    .context("`tools` must be a list of component names")?;
-                tools = list
-                    .iter()
-                    .map(|tool| word(key, tool))
-                    .collect::<Result<_>>()?;
+                let list = value.as_array().context("`tools` must be a list of component names")?;
+                tools = list.iter().map(|tool| word(key, tool)).collect::<Result<_>>()?;
             }
             _ => bail!("unknown key `{key}`"),
         }
@@ -192,9 +166,7 @@ fn parse(text: &str) -> Result<Manifest> {
 
 /// A name without anything that means something in a path or in `embed.txt`.
 fn word(key: &str, value: &toml::Value) -> Result<String> {
-    let text = value
-        .as_str()
-        .with_context(|| format!("`{key}` must be text"))?;
+    let text = value.as_str().with_context(|| format!("`{key}` must be text"))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     ensure!(
         !text.is_empty() && !text.starts_with('.') && text.chars().all(plain),
@@ -218,17 +190,11 @@ mod tests {
     #[test]
     fn refuses_what_it_does_not_know() {
         for (text, reason) in [
-            (
-                "name = 'x'\nagent = 'a'\nlimit = 1\n",
-                "unknown key `limit`",
-            ),
+            ("name = 'x'\nagent = 'a'\nlimit = 1\n", "unknown key `limit`"),
             ("name = 'x'\n", "`agent` is missing"),
             ("name = 'x'\nagent = '../a'\n", "`agent` must be a name"),
             ("name = 'x'\nagent = 1\n", "`agent` must be text"),
-            (
-                "name = 'x'\nagent = 'a'\ntools = 'b'\n",
-                "`tools` must be a list",
-            ),
+            ("name = 'x'\nagent = 'a'\ntools = 'b'\n", "`tools` must be a list"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");

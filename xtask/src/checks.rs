@@ -18,9 +18,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         None => &[],
         Some((separator, filter)) if separator == "--" => filter,
         Some((argument, _)) => {
-            bail!(
-                "`cargo xtask test` takes no `{argument}`; to select tests: `cargo xtask test -- {argument}`"
-            )
+            bail!("`cargo xtask test` takes no `{argument}`; to select tests: `cargo xtask test -- {argument}`")
         }
     };
     let _lock = workspace.lock()?;
@@ -31,14 +29,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     workspace::step("unit tests", || {
         let mut cargo = native::light_cargo(workspace, "test")?;
         // Without the libraries themselves: a component's library is no library on this machine.
-        cargo.args([
-            "--no-fail-fast",
-            "--lib",
-            "--bins",
-            "--tests",
-            "-p",
-            "xtask",
-        ]);
+        cargo.args(["--no-fail-fast", "--lib", "--bins", "--tests", "-p", "xtask"]);
         select(&mut cargo, &components);
         select(&mut cargo, &libraries);
         run_tests(&mut cargo, filter)?;
@@ -69,16 +60,11 @@ fn select(cargo: &mut Command, packages: &[String]) {
 
 /// The packages below components/: those that are components, and the libraries that they share.
 fn component_packages(workspace: &Workspace) -> Result<(Vec<String>, Vec<String>)> {
-    let components: Vec<String> = components::discover(workspace)?
-        .into_iter()
-        .map(|component| component.name)
-        .collect();
+    let components: Vec<String> =
+        components::discover(workspace)?.into_iter().map(|component| component.name).collect();
     let mut libraries = Vec::new();
     for folder in entries(&workspace.root.join("components"))? {
-        let name = folder
-            .file_name()
-            .and_then(|name| name.to_str())
-            .context("a folder has a name")?;
+        let name = folder.file_name().and_then(|name| name.to_str()).context("a folder has a name")?;
         if folder.join("Cargo.toml").is_file() && !components.iter().any(|known| known == name) {
             libraries.push(name.to_owned());
         }

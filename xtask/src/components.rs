@@ -44,15 +44,9 @@ pub fn discover(workspace: &Workspace) -> Result<Vec<Component>> {
 /// None if the folder is a library for other crates.
 fn component(folder: &Path, into: &Path) -> Result<Option<Component>> {
     let manifest = folder.join("Cargo.toml");
-    let text = fs::read_to_string(&manifest)
-        .with_context(|| format!("cannot read {}", manifest.display()))?;
-    let manifest_table: toml::Table = text
-        .parse()
-        .with_context(|| format!("cannot read {}", manifest.display()))?;
-    let name = folder
-        .file_name()
-        .and_then(|name| name.to_str())
-        .context("a folder has a name")?;
+    let text = fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let manifest_table: toml::Table = text.parse().with_context(|| format!("cannot read {}", manifest.display()))?;
+    let name = folder.file_name().and_then(|name| name.to_str()).context("a folder has a name")?;
     let is_cdylib = manifest_table
         .get("lib")
         .and_then(|lib| lib.get("crate-type")?.as_array())
@@ -65,21 +59,13 @@ fn component(folder: &Path, into: &Path) -> Result<Option<Component>> {
     } else {
         return Ok(None);
     };
-    Ok(Some(Component {
-        name: name.to_owned(),
-        artifact,
-        file: into.join(file_name),
-    }))
+    Ok(Some(Component { name: name.to_owned(), artifact, file: into.join(file_name) }))
 }
 
 /// Builds what changed and returns them all.
 pub fn build(workspace: &Workspace) -> Result<Vec<Component>> {
     let components = discover(workspace)?;
-    ensure!(
-        !components.is_empty(),
-        "there is no component in {}",
-        workspace.root.display()
-    );
+    ensure!(!components.is_empty(), "there is no component in {}", workspace.root.display());
     workspace::step("components", || {
         let what = build_changed(workspace, &components)?;
         Ok((components, what))
@@ -91,21 +77,10 @@ fn build_changed(workspace: &Workspace, components: &[Component]) -> Result<Stri
     let mut inputs = Inputs::new();
     inputs.text(&toolchain.identity).sources(
         workspace,
-        &[
-            "components",
-            "tests/guests",
-            "wit",
-            "xtask/src",
-            "Cargo.toml",
-            "Cargo.lock",
-            ".cargo",
-        ],
+        &["components", "tests/guests", "wit", "xtask/src", "Cargo.toml", "Cargo.lock", ".cargo"],
     )?;
     let inputs = inputs.hash();
-    let outputs: Vec<PathBuf> = components
-        .iter()
-        .map(|component| component.file.clone())
-        .collect();
+    let outputs: Vec<PathBuf> = components.iter().map(|component| component.file.clone()).collect();
     if stamp::is_fresh(workspace, "components", inputs, &outputs)? {
         return Ok(format!("{} unchanged", components.len()));
     }
@@ -120,16 +95,10 @@ fn build_changed(workspace: &Workspace, components: &[Component]) -> Result<Stri
     process::run(&mut cargo, process::BUILD_TIMEOUT)?;
 
     let folder = workspace.cache.join(TARGET_DIR).join(TARGET).join(PROFILE);
-    let built: Vec<PathBuf> = components
-        .iter()
-        .map(|component| folder.join(&component.artifact))
-        .collect();
+    let built: Vec<PathBuf> = components.iter().map(|component| folder.join(&component.artifact)).collect();
     for file in &built {
         if !file.is_file() {
-            bail!(
-                "cargo built no {}: is the crate named like its folder?",
-                file.display()
-            );
+            bail!("cargo built no {}: is the crate named like its folder?", file.display());
         }
     }
     native::bundle_tool(workspace)?.validate(&built)?;
@@ -173,25 +142,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let into = Path::new("into");
-        let cdylib = crate_folder(
-            root,
-            "tool-x",
-            "[lib]\ncrate-type = [\"cdylib\"]\n",
-            "lib.rs",
-        );
+        let cdylib = crate_folder(root, "tool-x", "[lib]\ncrate-type = [\"cdylib\"]\n", "lib.rs");
         let program = crate_folder(root, "command-x", "[package]\n", "main.rs");
         let library = crate_folder(root, "kit", "[package]\n", "lib.rs");
 
         let cdylib = component(&cdylib, into).unwrap().unwrap();
-        assert_eq!(
-            (&*cdylib.artifact, &*cdylib.file),
-            ("tool_x.wasm", Path::new("into/tool_x.wasm"))
-        );
+        assert_eq!((&*cdylib.artifact, &*cdylib.file), ("tool_x.wasm", Path::new("into/tool_x.wasm")));
         let program = component(&program, into).unwrap().unwrap();
-        assert_eq!(
-            (&*program.artifact, &*program.file),
-            ("command-x.wasm", Path::new("into/command_x.wasm"))
-        );
+        assert_eq!((&*program.artifact, &*program.file), ("command-x.wasm", Path::new("into/command_x.wasm")));
         assert_eq!(component(&library, into).unwrap(), None);
     }
 }

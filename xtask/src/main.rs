@@ -20,55 +20,19 @@ use std::process::ExitCode;
 use workspace::Workspace;
 
 /// Name, one line for the table, what it does.
-type Command = (
-    &'static str,
-    &'static str,
-    fn(&Workspace, &[String]) -> Result<()>,
-);
+type Command = (&'static str, &'static str, fn(&Workspace, &[String]) -> Result<()>);
 
 const COMMANDS: &[Command] = &[
-    (
-        "build",
-        "everything: components, bundles, and dist/wardian with them inside",
-        build,
-    ),
-    (
-        "components",
-        "only the components and bundles, without the native host",
-        components,
-    ),
-    (
-        "test",
-        "build, then every test; what follows `--` selects by name",
-        checks::test,
-    ),
-    (
-        "lint",
-        "formatting and clippy, warnings are errors",
-        checks::lint,
-    ),
+    ("build", "everything: components, bundles, and dist/wardian with them inside", build),
+    ("components", "only the components and bundles, without the native host", components),
+    ("test", "build, then every test; what follows `--` selects by name", checks::test),
+    ("lint", "formatting and clippy, warnings are errors", checks::lint),
     ("fmt", "formats all Rust sources", checks::fmt),
-    (
-        "tidy",
-        "the rules of the house that no other tool checks",
-        tidy::command,
-    ),
-    (
-        "demo",
-        "build, then one run of the demo model on this repository, or on -C DIR",
-        checks::demo,
-    ),
+    ("tidy", "the rules of the house that no other tool checks", tidy::command),
+    ("demo", "build, then one run of the demo model on this repository, or on -C DIR", checks::demo),
     ("bench", "build, then the benchmarks", checks::bench),
-    (
-        "vendor-wit",
-        "derives wit/wasi-* from the locked wasmtime-wasi",
-        vendor::command,
-    ),
-    (
-        "toolchain",
-        "only makes sure that components can be compiled here",
-        toolchain::command,
-    ),
+    ("vendor-wit", "derives wit/wasi-* from the locked wasmtime-wasi", vendor::command),
+    ("toolchain", "only makes sure that components can be compiled here", toolchain::command),
 ];
 
 fn main() -> ExitCode {
@@ -78,9 +42,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             // A program that was run for the user has said itself what is wrong: its status is ours.
-            let status = error
-                .downcast_ref::<process::Failed>()
-                .map(|failed| failed.status);
+            let status = error.downcast_ref::<process::Failed>().map(|failed| failed.status);
             ExitCode::from(status.unwrap_or(1))
         }
     }
@@ -102,10 +64,7 @@ fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn help() -> String {
-    let rows: String = COMMANDS
-        .iter()
-        .map(|(name, line, _)| format!("  {name:<12} {line}\n"))
-        .collect();
+    let rows: String = COMMANDS.iter().map(|(name, line, _)| format!("  {name:<12} {line}\n")).collect();
     format!(
         "usage: cargo xtask COMMAND [ARGUMENT..]\n\n{rows}\n\
          What is slow to make is kept in $WARDIAN_CACHE (default ~/.cache/wardian) and shared between checkouts.\n"

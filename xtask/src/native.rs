@@ -28,15 +28,7 @@ fn build_program(workspace: &Workspace, default: Option<&Bundle>) -> Result<Stri
     let mut inputs = Inputs::new();
     inputs.text(&version(workspace)?).sources(
         workspace,
-        &[
-            "host",
-            "wit",
-            "xtask/src",
-            "Cargo.toml",
-            "Cargo.lock",
-            ".cargo",
-            "rust-toolchain.toml",
-        ],
+        &["host", "wit", "xtask/src", "Cargo.toml", "Cargo.lock", ".cargo", "rust-toolchain.toml"],
     )?;
     for file in default.map_or(&[][..], |bundle| &bundle.files) {
         inputs.path(&workspace.dist, file)?;
@@ -49,11 +41,9 @@ fn build_program(workspace: &Workspace, default: Option<&Bundle>) -> Result<Stri
     let is_new = workspace::place(&program, &output[0])?;
     stamp::record(workspace, "wardian", inputs, &output)?;
     Ok(match (default, is_new) {
-        (None, _) => format!(
-            "{} (with nothing inside: there is no bundles/{})",
-            workspace.show(&output[0]),
-            bundles::DEFAULT
-        ),
+        (None, _) => {
+            format!("{} (with nothing inside: there is no bundles/{})", workspace.show(&output[0]), bundles::DEFAULT)
+        }
         (Some(_), true) => workspace.show(&output[0]),
         (Some(_), false) => format!("{}, the same as before", workspace.show(&output[0])),
     })
@@ -82,13 +72,7 @@ pub fn cargo(workspace: &Workspace, command: &str) -> Result<Command> {
         cargo.args(["-p", package]);
     }
     // The same at every call, or the program would be compiled again for each.
-    if workspace
-        .dist
-        .join("bundles")
-        .join(bundles::DEFAULT)
-        .join("embed.txt")
-        .is_file()
-    {
+    if workspace.dist.join("bundles").join(bundles::DEFAULT).join("embed.txt").is_file() {
         cargo.env("WARDIAN_EMBED", &workspace.dist);
     } else {
         cargo.env_remove("WARDIAN_EMBED");
@@ -111,11 +95,7 @@ pub fn bundle_tool(workspace: &Workspace) -> Result<BundleTool> {
     let tool = build_binary(workspace, "wardian-bundle")?;
     // Most of the time it is there already, and then there is nothing to tell.
     if start.elapsed() > Duration::from_secs(1) {
-        workspace::report(
-            start.elapsed(),
-            "wardian-bundle",
-            "built, to check and compose components",
-        );
+        workspace::report(start.elapsed(), "wardian-bundle", "built, to check and compose components");
     }
     Ok(BundleTool(tool))
 }

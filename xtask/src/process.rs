@@ -32,22 +32,13 @@ impl std::error::Error for Failed {}
 /// Runs a program that talks to the user by itself.
 pub fn run(command: &mut Command, timeout: Duration) -> Result<()> {
     let shown = show(command);
-    let child = command
-        .spawn()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
     let status = wait(child, timeout, &shown, false)?;
     if status.success() {
         return Ok(());
     }
-    let status = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
-    Err(Failed {
-        program: shown,
-        status,
-    }
-    .into())
+    let status = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    Err(Failed { program: shown, status }.into())
 }
 
 /// Runs a program for its standard output. What it says on standard error is part of the error if it fails.
@@ -56,24 +47,16 @@ pub fn capture(command: &mut Command, timeout: Duration) -> Result<String> {
     // Files cannot fill up like pipes, so that nobody has to read while waiting.
     let folder = scratch("capture")?;
     let (out, err) = (folder.join("out"), folder.join("err"));
-    command
-        .stdin(Stdio::null())
-        .stdout(File::create(&out)?)
-        .stderr(File::create(&err)?);
+    command.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&err)?);
     own_group(command);
     let outcome = command
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))
         .and_then(|child| wait(child, timeout, &shown, true));
-    let read =
-        |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let (stdout, stderr) = (read(&out)?, read(&err)?);
     fs::remove_dir_all(&folder)?;
-    if outcome?.success() {
-        Ok(stdout)
-    } else {
-        bail!("`{shown}` failed:\n{}", tail(&stderr))
-    }
+    if outcome?.success() { Ok(stdout) } else { bail!("`{shown}` failed:\n{}", tail(&stderr)) }
 }
 
 /// Runs a program that has much to say to nobody: its words go to `log`, and the last of them into the error.
@@ -84,9 +67,7 @@ pub fn run_logged(command: &mut Command, timeout: Duration, log: &Path) -> Resul
     let err = out.try_clone().with_context(context)?;
     command.stdin(Stdio::null()).stdout(out).stderr(err);
     own_group(command);
-    let child = command
-        .spawn()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
     let status = wait(child, timeout, &shown, true);
     let words = || tail(&String::from_utf8_lossy(&fs::read(log).unwrap_or_default()));
     match status {
@@ -98,9 +79,8 @@ pub fn run_logged(command: &mut Command, timeout: Duration, log: &Path) -> Resul
 
 /// Whether a program of that name can be started.
 pub fn exists(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// A new folder for temporary files. Whoever asks for it removes it.
@@ -126,10 +106,7 @@ fn wait(mut child: Child, timeout: Duration, shown: &str, group: bool) -> Result
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(status) = child
-            .try_wait()
-            .with_context(|| format!("cannot wait for `{shown}`"))?
-        {
+        if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for `{shown}`"))? {
             return Ok(status);
         }
         if start.elapsed() >= timeout {
@@ -149,11 +126,7 @@ fn wait(mut child: Child, timeout: Duration, shown: &str, group: bool) -> Result
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(command.get_program());
-    std::iter::once(program)
-        .chain(command.get_args())
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once(program).chain(command.get_args()).map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn tail(text: &str) -> String {
@@ -189,13 +162,8 @@ mod tests {
     fn a_log_ends_up_in_the_error() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let error = run_logged(&mut shell("seq 100; exit 1"), MINUTE, &log)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("\n100") && !error.contains("\n50\n"),
-            "{error}"
-        );
+        let error = run_logged(&mut shell("seq 100; exit 1"), MINUTE, &log).unwrap_err().to_string();
+        assert!(error.contains("\n100") && !error.contains("\n50\n"), "{error}");
     }
 
     #[test]

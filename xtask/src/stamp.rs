@@ -27,19 +27,12 @@ impl Inputs {
 
     /// A file or a folder with all that is below it, by names relative to `base`. One that is missing counts as such.
     pub fn path(&mut self, base: &Path, path: &Path) -> Result<&mut Inputs> {
-        let shown = path
-            .strip_prefix(base)
-            .unwrap_or(path)
-            .to_string_lossy()
-            .into_owned();
+        let shown = path.strip_prefix(base).unwrap_or(path).to_string_lossy().into_owned();
         self.text(&shown);
         if path.is_dir() {
             for entry in entries(path)? {
                 // What tools leave beside sources is no source.
-                if !matches!(
-                    entry.file_name().and_then(|name| name.to_str()),
-                    Some("target" | "node_modules")
-                ) {
+                if !matches!(entry.file_name().and_then(|name| name.to_str()), Some("target" | "node_modules")) {
                     self.path(base, &entry)?;
                 }
             }
@@ -73,23 +66,14 @@ impl Inputs {
 
 /// What is in a folder, sorted.
 pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = || -> std::io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?
-            .map(|entry| Ok(entry?.path()))
-            .collect()
-    };
+    let read = || -> std::io::Result<Vec<PathBuf>> { fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
     let mut entries = read().with_context(|| format!("cannot list {}", folder.display()))?;
     entries.sort();
     Ok(entries)
 }
 
 /// Whether the step's last run had these inputs, and its outputs are as it left them.
-pub fn is_fresh(
-    workspace: &Workspace,
-    name: &str,
-    inputs: u64,
-    outputs: &[PathBuf],
-) -> Result<bool> {
+pub fn is_fresh(workspace: &Workspace, name: &str, inputs: u64, outputs: &[PathBuf]) -> Result<bool> {
     let Ok(stamp) = fs::read_to_string(file(workspace, name)) else {
         return Ok(false);
     };
@@ -100,8 +84,7 @@ pub fn is_fresh(
 pub fn record(workspace: &Workspace, name: &str, inputs: u64, outputs: &[PathBuf]) -> Result<()> {
     let file = file(workspace, name);
     if let Some(parent) = file.parent() {
-        fs::create_dir_all(parent)
-            .with_context(|| format!("cannot create {}", parent.display()))?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
     workspace::write(&file, text(workspace, inputs, outputs)?.as_bytes())
 }
@@ -126,21 +109,11 @@ mod tests {
     fn fresh_until_an_input_or_an_output_changes() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_owned();
-        let workspace = Workspace {
-            cache: root.join("cache"),
-            dist: root.join("dist"),
-            root,
-        };
+        let workspace = Workspace { cache: root.join("cache"), dist: root.join("dist"), root };
         fs::create_dir_all(workspace.root.join("source")).unwrap();
         let output = workspace.dist.join("out");
-        let inputs = || {
-            Inputs::new()
-                .sources(&workspace, &["source", "absent"])
-                .unwrap()
-                .hash()
-        };
-        let fresh =
-            || is_fresh(&workspace, "step", inputs(), std::slice::from_ref(&output)).unwrap();
+        let inputs = || Inputs::new().sources(&workspace, &["source", "absent"]).unwrap().hash();
+        let fresh = || is_fresh(&workspace, "step", inputs(), std::slice::from_ref(&output)).unwrap();
 
         assert!(!fresh());
         fs::create_dir_all(&workspace.dist).unwrap();

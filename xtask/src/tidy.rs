@@ -14,17 +14,11 @@ use crate::workspace::{self, Workspace};
 const LINES_MAX: usize = 800;
 
 /// Files that people write, by ending.
-const WRITTEN: [&str; 12] = [
-    "rs", "wit", "md", "toml", "ts", "js", "mjs", "py", "sh", "wac", "html", "css",
-];
+const WRITTEN: [&str; 12] = ["rs", "wit", "md", "toml", "ts", "js", "mjs", "py", "sh", "wac", "html", "css"];
 
 /// What says that something is not done yet.
-const MARKERS: [&str; 4] = [
-    concat!("to", "do!("),
-    concat!("unimpl", "emented!("),
-    concat!("FIX", "ME"),
-    concat!("XX", "X"),
-];
+const MARKERS: [&str; 4] =
+    [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("FIX", "ME"), concat!("XX", "X")];
 
 /// Registries are for package managers to know.
 const REGISTRIES: [&str; 9] = [
@@ -40,12 +34,8 @@ const REGISTRIES: [&str; 9] = [
 ];
 
 /// Folders of one machine.
-const MACHINE_PATHS: [&str; 4] = [
-    concat!("/ro", "ot/"),
-    concat!("/wo", "rk/"),
-    concat!("/ho", "me/"),
-    concat!("/Us", "ers/"),
-];
+const MACHINE_PATHS: [&str; 4] =
+    [concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// `cargo xtask tidy`.
 pub fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
@@ -80,10 +70,7 @@ fn check(workspace: &Workspace) -> Result<(usize, Vec<String>)> {
         }
     }
     for folder in entries(&workspace.root.join("wit"))? {
-        if folder
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("wardian-"))
-        {
+        if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("wardian-")) {
             problems.extend(check_wit(&workspace.show(&folder), &folder)?);
         }
     }
@@ -93,21 +80,15 @@ fn check(workspace: &Workspace) -> Result<(usize, Vec<String>)> {
 /// Everything in git, and what will be once it is added.
 fn tracked(workspace: &Workspace) -> Result<Vec<String>> {
     let mut git = Command::new("git");
-    git.current_dir(&workspace.root)
-        .args(["-c", "safe.directory=*"])
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ]);
+    git.current_dir(&workspace.root).args(["-c", "safe.directory=*"]).args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
     let list = process::capture(&mut git, MINUTE)?;
-    Ok(list
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect())
+    Ok(list.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
 /// What can be told from one file alone.
@@ -119,8 +100,7 @@ fn check_text(path: &str, text: &str) -> Vec<String> {
         return Vec::new();
     }
     // Test data may need any word, and tools that search for words are tested with them.
-    let is_data =
-        path.starts_with("tests/") || path.starts_with("bundles/") || path.contains("/tests/");
+    let is_data = path.starts_with("tests/") || path.starts_with("bundles/") || path.contains("/tests/");
     let mut problems = Vec::new();
     let mut problem = |line: usize, what: &str| problems.push(format!("{path}:{line}: {what}"));
     for (index, line) in text.lines().enumerate() {
@@ -133,25 +113,13 @@ fn check_text(path: &str, text: &str) -> Vec<String> {
         }
         if !is_data && ending != "md" {
             for marker in MARKERS.iter().filter(|marker| has_word(line, marker)) {
-                problem(
-                    number,
-                    &format!("`{marker}`: do it, or say in prose what is left out"),
-                );
+                problem(number, &format!("`{marker}`: do it, or say in prose what is left out"));
             }
         }
-        for registry in REGISTRIES
-            .iter()
-            .filter(|registry| line.contains(**registry))
-        {
-            problem(
-                number,
-                &format!("`{registry}`: package managers know where registries are"),
-            );
+        for registry in REGISTRIES.iter().filter(|registry| line.contains(**registry)) {
+            problem(number, &format!("`{registry}`: package managers know where registries are"));
         }
-        for folder in MACHINE_PATHS
-            .iter()
-            .filter(|folder| has_folder(line, folder))
-        {
+        for folder in MACHINE_PATHS.iter().filter(|folder| has_folder(line, folder)) {
             problem(number, &format!("`{folder}`: a path of one machine"));
         }
     }
@@ -174,8 +142,7 @@ fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(start, _)| {
         let before = line[..start].chars().next_back();
         let after = line[start + word.len()..].chars().next();
-        !before.is_some_and(is_letter)
-            && !after.is_some_and(|c| is_letter(c) && !word.ends_with('('))
+        !before.is_some_and(is_letter) && !after.is_some_and(|c| is_letter(c) && !word.ends_with('('))
     })
 }
 
@@ -194,45 +161,30 @@ fn check_manifest(path: &str, text: &str) -> Option<String> {
         Ok(table) => table,
         Err(error) => return Some(format!("{path}: {error}")),
     };
-    let inherits = table
-        .get("lints")
-        .and_then(|lints| lints.get("workspace")?.as_bool());
+    let inherits = table.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
     let is_ours = table.contains_key("package") && !table.contains_key("workspace");
-    (is_ours && inherits != Some(true))
-        .then(|| format!("{path}: no `[lints]` with `workspace = true`"))
+    (is_ours && inherits != Some(true)).then(|| format!("{path}: no `[lints]` with `workspace = true`"))
 }
 
 /// One noun everywhere, and a word at the top on what it is.
 fn check_component(folder: &Path) -> Result<Vec<String>> {
-    let name = folder
-        .file_name()
-        .and_then(|name| name.to_str())
-        .context("a folder has a name")?;
+    let name = folder.file_name().and_then(|name| name.to_str()).context("a folder has a name")?;
     let mut problems = Vec::new();
     let manifest = folder.join("Cargo.toml");
-    let table: toml::Table = fs::read_to_string(&manifest)?
-        .parse()
-        .with_context(|| format!("cannot read {}", manifest.display()))?;
-    let package = table
-        .get("package")
-        .and_then(|package| package.get("name")?.as_str());
+    let table: toml::Table =
+        fs::read_to_string(&manifest)?.parse().with_context(|| format!("cannot read {}", manifest.display()))?;
+    let package = table.get("package").and_then(|package| package.get("name")?.as_str());
     if package != Some(name) {
         let package = package.unwrap_or_default();
-        problems.push(format!(
-            "components/{name}/Cargo.toml: package `{package}` is not named like its folder"
-        ));
+        problems.push(format!("components/{name}/Cargo.toml: package `{package}` is not named like its folder"));
     }
     let root = ["src/lib.rs", "src/main.rs"]
         .into_iter()
         .find_map(|file| Some((file, fs::read_to_string(folder.join(file)).ok()?)));
     match root {
-        None => problems.push(format!(
-            "components/{name}: neither src/lib.rs nor src/main.rs"
-        )),
+        None => problems.push(format!("components/{name}: neither src/lib.rs nor src/main.rs")),
         Some((file, text)) if !text.starts_with("//! ") => {
-            problems.push(format!(
-                "components/{name}/{file}: does not begin with what it is (`//! …`)"
-            ));
+            problems.push(format!("components/{name}/{file}: does not begin with what it is (`//! …`)"));
         }
         Some(_) => {}
     }
@@ -247,23 +199,14 @@ fn check_wit(shown: &str, folder: &Path) -> Result<Vec<String>> {
         if file.extension().is_none_or(|ending| ending != "wit") {
             continue;
         }
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = fs::read_to_string(&file)?;
         let mut is_told = false;
         for (index, line) in text.lines().enumerate() {
-            let item = ["interface ", "world "]
-                .iter()
-                .any(|word| line.starts_with(word));
+            let item = ["interface ", "world "].iter().any(|word| line.starts_with(word));
             if item && !is_told {
                 let line = line.trim_end_matches(['{', ' ']);
-                problems.push(format!(
-                    "{shown}/{name}:{}: `{line}` has no doc comment",
-                    index + 1
-                ));
+                problems.push(format!("{shown}/{name}:{}: `{line}` has no doc comment", index + 1));
             }
             is_package_told |= line.starts_with("package ") && is_told;
             // An attribute stands between a comment and its item.
@@ -296,10 +239,7 @@ mod tests {
         assert!(says("a.rs", "a\tb").contains("a.rs:1: a tab"));
         assert!(says("a.md", "a ").contains("white space"));
         for marker in MARKERS {
-            assert!(
-                says("a.rs", &format!("x {marker}")).contains("do it"),
-                "{marker}"
-            );
+            assert!(says("a.rs", &format!("x {marker}")).contains("do it"), "{marker}");
             assert_eq!(says("tests/cases/a.rs", marker), "");
         }
         for registry in REGISTRIES {
@@ -315,10 +255,7 @@ mod tests {
         let placeholder = MARKERS[3].repeat(2);
         assert_eq!(says("a.rs", &format!("tmp.{placeholder}")), "");
         assert_eq!(says("a.rs", &format!("src{}x", MACHINE_PATHS[2])), "");
-        assert_eq!(
-            says("a.rs", &format!("{} is where users live", MACHINE_PATHS[2])),
-            ""
-        );
+        assert_eq!(says("a.rs", &format!("{} is where users live", MACHINE_PATHS[2])), "");
         assert_eq!(says("wit/wasi-io/io.wit", "a\tb "), "");
         assert_eq!(says("a.bin", "a\tb "), "");
     }
@@ -348,11 +285,7 @@ mod tests {
         }
         fs::write(root.join("x.wasm"), [0xff]).unwrap();
         process::capture(Command::new("git").arg("init").current_dir(&root), MINUTE).unwrap();
-        let workspace = Workspace {
-            cache: root.join("cache"),
-            dist: root.join("dist"),
-            root,
-        };
+        let workspace = Workspace { cache: root.join("cache"), dist: root.join("dist"), root };
         let (files, problems) = check(&workspace).unwrap();
         assert_eq!((files, problems.len()), (1, 1));
         assert!(problems[0].starts_with("x.wasm: built"));

@@ -43,11 +43,7 @@ impl Toolchain {
         if let Some(std) = wasi_std::ready(workspace)? {
             return active.with_debian(std);
         }
-        let rustup = if forced {
-            Err(anyhow::anyhow!("{CHOICE} says so"))
-        } else {
-            active.add_target(workspace)
-        };
+        let rustup = if forced { Err(anyhow::anyhow!("{CHOICE} says so")) } else { active.add_target(workspace) };
         match rustup {
             Ok(()) => Ok(active.into_toolchain()),
             Err(reason) => {
@@ -68,10 +64,7 @@ impl Toolchain {
         }
         // The encoded form takes paths with spaces, and wins over what the user's environment says: the same sources
         // shall give the same digest.
-        cargo.env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            self.flags(workspace)?.join("\x1f"),
-        );
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?.join("\x1f"));
         Ok(())
     }
 
@@ -84,10 +77,7 @@ impl Toolchain {
         // Panic messages hold source paths. Those of one machine would make a digest of their own, and tell who built it.
         // The checkout needs none: cargo names its files relative to it, and a flag that differs between checkouts would
         // compile all dependencies again.
-        for (from, to) in [
-            (cargo_home()?, "/cargo"),
-            (workspace.cache.clone(), "/cache"),
-        ] {
+        for (from, to) in [(cargo_home()?, "/cargo"), (workspace.cache.clone(), "/cache")] {
             flags.push(format!("--remap-path-prefix={}={to}", from.display()));
         }
         Ok(flags)
@@ -115,11 +105,7 @@ impl Active {
             .context("`rustc -vV` names no host")?
             .to_owned();
         let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?.trim_end());
-        Ok(Active {
-            version,
-            host,
-            sysroot,
-        })
+        Ok(Active { version, host, sysroot })
     }
 
     fn has_std(&self) -> bool {
@@ -127,12 +113,7 @@ impl Active {
     }
 
     fn into_toolchain(self) -> Toolchain {
-        Toolchain {
-            rustc: None,
-            sysroot: None,
-            linkers: None,
-            identity: self.version,
-        }
+        Toolchain { rustc: None, sysroot: None, linkers: None, identity: self.version }
     }
 
     fn with_debian(&self, std: wasi_std::Std) -> Result<Toolchain> {
@@ -147,11 +128,7 @@ impl Active {
 
     /// Debian's packages have no linker for components; rustup's toolchains do.
     fn linkers(&self) -> Result<PathBuf> {
-        let folder = self
-            .sysroot
-            .join("lib/rustlib")
-            .join(&self.host)
-            .join("bin");
+        let folder = self.sysroot.join("lib/rustlib").join(&self.host).join("bin");
         for file in ["rust-lld", "wasm-component-ld", "gcc-ld/wasm-ld"] {
             ensure!(
                 folder.join(file).exists(),
@@ -165,14 +142,9 @@ impl Active {
     fn add_target(&self, workspace: &Workspace) -> Result<()> {
         ensure!(process::exists("rustup"), "rustup is not installed");
         let mut rustup = Command::new("rustup");
-        rustup
-            .current_dir(&workspace.root)
-            .args(["target", "add", TARGET]);
+        rustup.current_dir(&workspace.root).args(["target", "add", TARGET]);
         process::capture(&mut rustup, 2 * MINUTE)?;
-        ensure!(
-            self.has_std(),
-            "rustup added the target to another toolchain than `rustc` is of"
-        );
+        ensure!(self.has_std(), "rustup added the target to another toolchain than `rustc` is of");
         Ok(())
     }
 }
@@ -191,18 +163,14 @@ fn has_std(sysroot: &Path) -> bool {
 /// PATH with the folder's linkers before everything else.
 pub fn search_path(linkers: &Path) -> Result<std::ffi::OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = [linkers.to_owned(), linkers.join("gcc-ld")]
-        .into_iter()
-        .chain(std::env::split_paths(&path));
+    let folders = [linkers.to_owned(), linkers.join("gcc-ld")].into_iter().chain(std::env::split_paths(&path));
     std::env::join_paths(folders).context("PATH cannot hold the linkers' folder")
 }
 
 pub fn cargo_home() -> Result<PathBuf> {
     match std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
         Some(home) => Ok(home.into()),
-        None => Ok(std::env::home_dir()
-            .context("no home directory: set CARGO_HOME")?
-            .join(".cargo")),
+        None => Ok(std::env::home_dir().context("no home directory: set CARGO_HOME")?.join(".cargo")),
     }
 }
 
@@ -227,30 +195,23 @@ fn probe(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
         let folder = process::scratch("probe")?;
         wasi_std::write_probe(&folder)?;
         let mut cargo = workspace.cargo("unused");
-        cargo
-            .current_dir(&folder)
-            .env("CARGO_TARGET_DIR", folder.join("target"))
-            .args(["build", "--quiet", "--release", "--target", TARGET]);
+        cargo.current_dir(&folder).env("CARGO_TARGET_DIR", folder.join("target")).args([
+            "build",
+            "--quiet",
+            "--release",
+            "--target",
+            TARGET,
+        ]);
         toolchain.apply(&mut cargo, workspace)?;
         let built = process::capture(&mut cargo, 5 * MINUTE);
-        let component = folder
-            .join("target")
-            .join(TARGET)
-            .join("release/probe.wasm");
+        let component = folder.join("target").join(TARGET).join("release/probe.wasm");
         let bytes = std::fs::read(&component);
         std::fs::remove_dir_all(&folder)?;
         built?;
         let bytes = bytes.with_context(|| format!("cannot read {}", component.display()))?;
         let mut hash = Inputs::new();
         hash.text(&toolchain.identity);
-        Ok((
-            (),
-            format!(
-                "a component of {} bytes (toolchain {:016x})",
-                bytes.len(),
-                hash.hash()
-            ),
-        ))
+        Ok(((), format!("a component of {} bytes (toolchain {:016x})", bytes.len(), hash.hash())))
     })
 }
 

@@ -78,11 +78,7 @@ fn header(package: &str, version: &str) -> String {
 fn pin(text: &str, version: &str) -> Result<String> {
     let declared = text
         .lines()
-        .find_map(|line| {
-            line.strip_prefix("package ")?
-                .strip_suffix(';')?
-                .split_once('@')
-        })
+        .find_map(|line| line.strip_prefix("package ")?.strip_suffix(';')?.split_once('@'))
         .context("it declares no package with a version")?
         .1;
     let patch = |version: &str| -> Option<u32> { version.strip_prefix("0.2.")?.parse().ok() };
@@ -91,43 +87,28 @@ fn pin(text: &str, version: &str) -> Result<String> {
         "it is of WASI {declared}, which does not hold all of {version}: our contracts must name another version"
     );
     let (from, to) = (format!("@{declared}"), format!("@{version}"));
-    let pinned = text.lines().map(|line| {
-        if line.trim_start().starts_with("//") {
-            line.to_owned()
-        } else {
-            line.replace(&from, &to)
-        }
-    });
+    let pinned = text
+        .lines()
+        .map(|line| if line.trim_start().starts_with("//") { line.to_owned() } else { line.replace(&from, &to) });
     Ok(pinned.collect::<Vec<_>>().join("\n") + "\n")
 }
 
 /// Folder and version of a package's sources.
 fn package_folder(metadata: &serde_json::Value, name: &str) -> Result<(PathBuf, String)> {
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo metadata lists no packages")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     let package = packages
         .iter()
         .find(|package| package["name"] == name)
         .with_context(|| format!("the workspace does not depend on {name}"))?;
-    let manifest = package["manifest_path"]
-        .as_str()
-        .context("a package has a manifest")?;
-    let folder = Path::new(manifest)
-        .parent()
-        .context("a manifest has a folder")?;
-    let version = package["version"]
-        .as_str()
-        .context("a package has a version")?;
+    let manifest = package["manifest_path"].as_str().context("a package has a manifest")?;
+    let folder = Path::new(manifest).parent().context("a manifest has a folder")?;
+    let version = package["version"].as_str().context("a package has a version")?;
     Ok((folder.to_owned(), version.to_owned()))
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| {
-        format!(
-            "cannot read {}: does this version of the crate keep its WIT elsewhere?",
-            path.display()
-        )
+        format!("cannot read {}: does this version of the crate keep its WIT elsewhere?", path.display())
     })
 }
 
@@ -155,25 +136,19 @@ mod tests {
         let files = derive(&workspace).unwrap();
         let wit = workspace.root.join("wit");
         let names: Vec<&PathBuf> = files.keys().collect();
-        assert_eq!(
-            present(&wit).unwrap().iter().collect::<Vec<_>>(),
-            names,
-            "run `cargo xtask vendor-wit`"
-        );
+        assert_eq!(present(&wit).unwrap().iter().collect::<Vec<_>>(), names, "run `cargo xtask vendor-wit`");
         for (path, text) in &files {
             let vendored = fs::read_to_string(wit.join(path)).unwrap();
-            assert!(
-                vendored == *text,
-                "{} differs: run `cargo xtask vendor-wit`",
-                path.display()
-            );
+            assert!(vendored == *text, "{} differs: run `cargo xtask vendor-wit`", path.display());
         }
     }
 
     #[test]
     fn only_versions_of_packages_change() {
-        let text = "package wasi:x@0.2.12;\n// @0.2.12\n  use wasi:io/poll@0.2.12.{pollable};\n  @since(version = 0.2.12)\n";
-        let pinned = "package wasi:x@0.2.6;\n// @0.2.12\n  use wasi:io/poll@0.2.6.{pollable};\n  @since(version = 0.2.12)\n";
+        let text =
+            "package wasi:x@0.2.12;\n// @0.2.12\n  use wasi:io/poll@0.2.12.{pollable};\n  @since(version = 0.2.12)\n";
+        let pinned =
+            "package wasi:x@0.2.6;\n// @0.2.12\n  use wasi:io/poll@0.2.6.{pollable};\n  @since(version = 0.2.12)\n";
         assert_eq!(pin(text, "0.2.6").unwrap(), pinned);
     }
 

@@ -42,9 +42,7 @@ pub fn ready(workspace: &Workspace) -> Result<Option<Std>> {
     }
     let std = wanted(workspace)?;
     let stamp = fs::read_to_string(std.sysroot.join("stamp"));
-    Ok(stamp
-        .is_ok_and(|stamp| stamp == std.identity)
-        .then_some(std))
+    Ok(stamp.is_ok_and(|stamp| stamp == std.identity).then_some(std))
 }
 
 /// Makes it: two or three minutes, once. `linkers` is the folder with `wasm-component-ld`.
@@ -57,15 +55,12 @@ pub fn make(workspace: &Workspace, linkers: &Path) -> Result<Std> {
     // What a run that was ended left behind; the lock keeps others out.
     remove(&work)?;
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
-    let libc = workspace::step("wasi-libc", || {
-        Ok((fetch_libc(&folder, &work)?, LIBC.to_owned()))
-    })?;
+    let libc = workspace::step("wasi-libc", || Ok((fetch_libc(&folder, &work)?, LIBC.to_owned())))?;
     workspace::step("std", || {
         let made = compile(&folder, &work, &libc, linkers)?;
         fs::write(made.join("stamp"), &std.identity)?;
         remove(&std.sysroot)?;
-        fs::rename(&made, &std.sysroot)
-            .with_context(|| format!("cannot create {}", std.sysroot.display()))?;
+        fs::rename(&made, &std.sysroot).with_context(|| format!("cannot create {}", std.sysroot.display()))?;
         // Cargo cannot see that a std changed, and would link old objects with it.
         remove(&workspace.cache.join("components").join(TARGET))?;
         Ok(((), format!("in {}", std.sysroot.display())))
@@ -77,10 +72,7 @@ pub fn make(workspace: &Workspace, linkers: &Path) -> Result<Std> {
 fn wanted(workspace: &Workspace) -> Result<Std> {
     let version = process::capture(Command::new(RUSTC).arg("--version"), MINUTE)?;
     let version = version.trim_end();
-    let number = version
-        .split(' ')
-        .nth(1)
-        .with_context(|| format!("{RUSTC} has no version: {version}"))?;
+    let number = version.split(' ').nth(1).with_context(|| format!("{RUSTC} has no version: {version}"))?;
     Ok(Std {
         rustc: RUSTC.into(),
         sysroot: workspace.cache.join("wasm-std").join(number),
@@ -89,17 +81,12 @@ fn wanted(workspace: &Workspace) -> Result<Std> {
 }
 
 fn install_packages(folder: &Path) -> Result<String> {
-    let complete = || {
-        PACKAGES.iter().all(|package| is_installed(package))
-            && Path::new(SOURCES).join("library/std").is_dir()
-    };
+    let complete =
+        || PACKAGES.iter().all(|package| is_installed(package)) && Path::new(SOURCES).join("library/std").is_dir();
     if complete() {
         return Ok("installed already".to_owned());
     }
-    let by_hand = format!(
-        "apt-get install --no-install-recommends {}",
-        PACKAGES.join(" ")
-    );
+    let by_hand = format!("apt-get install --no-install-recommends {}", PACKAGES.join(" "));
     ensure!(
         process::exists("apt-get"),
         "this machine has neither a std for {TARGET} nor Debian's packages to make one from: \
@@ -111,10 +98,7 @@ fn install_packages(folder: &Path) -> Result<String> {
         if !root {
             command.args(["-n", "apt-get"]);
         }
-        command
-            .args(["-qq", "-o", "DPkg::Lock::Timeout=120"])
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(["-qq", "-o", "DPkg::Lock::Timeout=120"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         process::run_logged(&mut command, 15 * MINUTE, &folder.join("apt.log"))
     };
     ensure!(
@@ -127,9 +111,7 @@ fn install_packages(folder: &Path) -> Result<String> {
             arguments.extend(PACKAGES);
             apt(&arguments)
         })
-        .with_context(|| {
-            format!("cannot install packages: type `{by_hand}` as root, then try again")
-        })?;
+        .with_context(|| format!("cannot install packages: type `{by_hand}` as root, then try again"))?;
     ensure!(
         complete(),
         "after `{by_hand}` there is no {SOURCES}/library/std: this release of Debian has other packages"
@@ -152,8 +134,7 @@ fn fetch_libc(folder: &Path, work: &Path) -> Result<PathBuf> {
     let log = folder.join("npm.log");
     let mut npm = Command::new("npm");
     npm.current_dir(work).args(["pack", LIBC]);
-    process::run_logged(&mut npm, 10 * MINUTE, &log)
-        .with_context(|| format!("npm cannot fetch {LIBC}"))?;
+    process::run_logged(&mut npm, 10 * MINUTE, &log).with_context(|| format!("npm cannot fetch {LIBC}"))?;
     let archive = fs::read_dir(work)?
         .flatten()
         .map(|entry| entry.path())
@@ -162,9 +143,7 @@ fn fetch_libc(folder: &Path, work: &Path) -> Result<PathBuf> {
     let sum = process::capture(Command::new("sha256sum").arg(&archive), MINUTE)?;
     let sum = sum.split(' ').next().unwrap_or_default();
     if sum != LIBC_SHA256 {
-        bail!(
-            "{LIBC} is not what it was: its SHA-256 is {sum}, not {LIBC_SHA256}; nothing was used"
-        );
+        bail!("{LIBC} is not what it was: its SHA-256 is {sum}, not {LIBC_SHA256}; nothing was used");
     }
     let inner = "package/gen/llvm-resources.tar";
     let libc = format!("lib/{}", TARGET.replace("wasip2", "wasip1"));
@@ -227,10 +206,7 @@ fn compile(folder: &Path, work: &Path, libc: &Path, linkers: &Path) -> Result<Pa
     };
     for entry in fs::read_dir(target.join(TARGET).join("release/deps"))? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "rlib")
-        {
+        if path.extension().is_some_and(|extension| extension == "rlib") {
             copy(&path, &lib)?;
         }
     }
@@ -243,13 +219,9 @@ fn compile(folder: &Path, work: &Path, libc: &Path, linkers: &Path) -> Result<Pa
 /// The smallest program that needs std.
 pub fn write_probe(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("src"))?;
-    fs::write(
-        folder.join("src/main.rs"),
-        "fn main() { println!(\"{:?}\", std::env::args()); }\n",
-    )?;
+    fs::write(folder.join("src/main.rs"), "fn main() { println!(\"{:?}\", std::env::args()); }\n")?;
     // A workspace of its own, wherever it stands.
-    let manifest =
-        "[package]\nname = \"probe\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n";
+    let manifest = "[package]\nname = \"probe\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n";
     fs::write(folder.join("Cargo.toml"), manifest)?;
     Ok(())
 }

@@ -57,18 +57,12 @@ impl Workspace {
 
     /// Keeps other checkouts, and other xtasks of this one, out of the cache until it is dropped.
     pub fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.cache)
-            .with_context(|| format!("cannot create {}", self.cache.display()))?;
+        fs::create_dir_all(&self.cache).with_context(|| format!("cannot create {}", self.cache.display()))?;
         let path = self.cache.join("lock");
-        let file =
-            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         if file.try_lock().is_err() {
-            eprintln!(
-                "waiting for another `cargo xtask` to be done with {}",
-                self.cache.display()
-            );
-            file.lock()
-                .with_context(|| format!("cannot lock {}", path.display()))?;
+            eprintln!("waiting for another `cargo xtask` to be done with {}", self.cache.display());
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(file)
     }
@@ -93,35 +87,27 @@ impl Workspace {
             }
             process::run(&mut clean, process::MINUTE)?;
         }
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         write(&note, ours.as_bytes())
     }
 
     fn members(&self) -> Result<Vec<String>> {
         let metadata = self.metadata(&["--no-deps"])?;
-        let packages = metadata["packages"]
-            .as_array()
-            .context("cargo metadata lists no packages")?;
+        let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
         let name = |package: &serde_json::Value| Some(package["name"].as_str()?.to_owned());
         Ok(packages.iter().filter_map(name).collect())
     }
 
     pub fn metadata(&self, arguments: &[&str]) -> Result<serde_json::Value> {
         let mut cargo = self.cargo("target");
-        cargo
-            .args(["metadata", "--format-version", "1"])
-            .args(arguments);
+        cargo.args(["metadata", "--format-version", "1"]).args(arguments);
         let text = process::capture(&mut cargo, 5 * process::MINUTE)?;
         serde_json::from_str(&text).context("cannot read the output of cargo metadata")
     }
 
     /// A path as people want to see it.
     pub fn show(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root)
-            .unwrap_or(path)
-            .display()
-            .to_string()
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 }
 
@@ -160,8 +146,7 @@ pub fn place(from: &Path, to: &Path) -> Result<bool> {
         return Ok(false);
     }
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent)
-            .with_context(|| format!("cannot create {}", parent.display()))?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
     let mut temporary = to.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));
@@ -193,11 +178,7 @@ mod tests {
     fn a_second_lock_waits_for_the_first() {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().to_owned();
-        let workspace = Workspace {
-            root: cache.clone(),
-            dist: cache.join("dist"),
-            cache,
-        };
+        let workspace = Workspace { root: cache.clone(), dist: cache.join("dist"), cache };
         let lock = workspace.lock().unwrap();
         let second = File::create(workspace.cache.join("lock")).unwrap();
         assert!(second.try_lock().is_err());
@@ -218,11 +199,7 @@ mod tests {
             let source = format!("fn main() {{ println!(\"{name}\"); }}\n");
             fs::write(root.join("src/main.rs"), source).unwrap();
             let dist = root.join("dist");
-            Workspace {
-                root,
-                cache: folder.join("cache"),
-                dist,
-            }
+            Workspace { root, cache: folder.join("cache"), dist }
         });
         for turn in [0, 1, 0] {
             let workspace = &checkouts[turn];

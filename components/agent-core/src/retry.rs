@@ -10,9 +10,7 @@ const RETRY_AFTER_MS_MAX: u64 = 120_000;
 
 /// Milliseconds to wait before try number `attempt` (1 is the first retry), or none when trying again is useless.
 pub fn delay_ms(error: &ModelError, attempt: u32) -> Option<u64> {
-    let backoff = DELAY_MS_MIN
-        .saturating_mul(1 << attempt.saturating_sub(1).min(16))
-        .min(DELAY_MS_MAX);
+    let backoff = DELAY_MS_MIN.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(DELAY_MS_MAX);
     match error {
         ModelError::RateLimited(limited) => match limited.retry_after_ms {
             Some(asked) if asked > RETRY_AFTER_MS_MAX => None,

@@ -21,11 +21,7 @@ pub enum Step {
     /// Becomes reasoning deltas.
     Reasoning(String),
     /// Becomes start, deltas and end.
-    Call {
-        id: String,
-        tool: String,
-        input: String,
-    },
+    Call { id: String, tool: String, input: String },
     /// Becomes itself, so many times; none is for ever.
     Event(Event, Option<u64>),
     /// The answer breaks off.
@@ -101,28 +97,18 @@ impl Play {
     fn event(&mut self) -> Result<Event, ModelError> {
         loop {
             let Some(step) = self.steps.front_mut() else {
-                return Err(ModelError::Protocol(
-                    "the answer ended without a stop".into(),
-                ));
+                return Err(ModelError::Protocol("the answer ended without a stop".into()));
             };
             let cursor = &mut self.cursor;
             let event = match step {
                 Step::Text(text) => piece(text, cursor, text_delta_bytes).map(Event::Text),
-                Step::Reasoning(text) => {
-                    piece(text, cursor, text_delta_bytes).map(Event::Reasoning)
-                }
+                Step::Reasoning(text) => piece(text, cursor, text_delta_bytes).map(Event::Reasoning),
                 Step::Call { id, tool, .. } if !cursor.started => {
                     cursor.started = true;
-                    Some(Event::CallStart(CallStart {
-                        id: id.clone(),
-                        tool: tool.clone(),
-                    }))
+                    Some(Event::CallStart(CallStart { id: id.clone(), tool: tool.clone() }))
                 }
                 Step::Call { id, input, .. } => match piece(input, cursor, input_delta_bytes) {
-                    Some(input) => Some(Event::CallDelta(CallDelta {
-                        id: id.clone(),
-                        input,
-                    })),
+                    Some(input) => Some(Event::CallDelta(CallDelta { id: id.clone(), input })),
                     None => {
                         let end = Event::CallEnd(std::mem::take(id));
                         self.pop();
@@ -162,9 +148,7 @@ fn text_delta_bytes(rest: &str) -> usize {
     let (mut words, mut in_word) = (0, false);
     for (at, char) in rest.char_indices() {
         let begins_word = !char.is_whitespace() && !in_word;
-        if begins_word && words == TEXT_DELTA_WORDS_MAX
-            || at > 0 && at + char.len_utf8() > TEXT_DELTA_BYTES_MAX
-        {
+        if begins_word && words == TEXT_DELTA_WORDS_MAX || at > 0 && at + char.len_utf8() > TEXT_DELTA_BYTES_MAX {
             return at;
         }
         words += usize::from(begins_word);

@@ -8,9 +8,7 @@ use crate::play::{Play, Step};
 use crate::results;
 use crate::scenario::{Call, Scenario, Turn};
 use crate::templates::{Scene, Templates};
-use crate::world::wardian::agent::types::{
-    Event, Message, ModelError, Purpose, Request, StopReason, Usage,
-};
+use crate::world::wardian::agent::types::{Event, Message, ModelError, Purpose, Request, StopReason, Usage};
 
 /// A scenario and where it stands.
 pub struct Player {
@@ -27,12 +25,7 @@ impl Player {
     pub fn new(text: &str) -> Result<Player, ModelError> {
         let scenario = Scenario::parse(text).map_err(ModelError::InvalidRequest)?;
         let templates = Templates::new(&scenario).map_err(ModelError::InvalidRequest)?;
-        Ok(Player {
-            scenario,
-            templates,
-            next_turn: 0,
-            opened: None,
-        })
+        Ok(Player { scenario, templates, next_turn: 0, opened: None })
     }
 
     /// Takes the next turn and says what it plays. A turn is taken whatever comes of it.
@@ -40,9 +33,7 @@ impl Player {
         let scene = self.templates.scene(request);
         let before = std::mem::replace(&mut self.opened, opens_prompt(request));
         if let (Purpose::Compact, Some(text)) = (request.purpose, &self.scenario.compact) {
-            let text = scene
-                .text(&text.0)
-                .map_err(|problem| invalid("compact", problem))?;
+            let text = scene.text(&text.0).map_err(|problem| invalid("compact", problem))?;
             let mut steps = vec![Step::Text(text)];
             close(&mut steps, request, StopReason::EndTurn);
             return Ok(Play::new(steps, 0, 0));
@@ -74,27 +65,16 @@ fn invalid(place: impl std::fmt::Display, problem: String) -> ModelError {
 }
 
 /// What turn `number` plays; none if it is passed over.
-fn play(
-    turn: &Turn,
-    number: usize,
-    request: &Request,
-    scene: &Scene,
-) -> Result<Option<Play>, ModelError> {
+fn play(turn: &Turn, number: usize, request: &Request, scene: &Scene) -> Result<Option<Play>, ModelError> {
     let place = |key: &str, problem| invalid(format_args!("turn {number}, {key}"), problem);
     if let Some(when) = &turn.when
-        && !scene
-            .is_true(&when.0)
-            .map_err(|problem| place("when", problem))?
+        && !scene.is_true(&when.0).map_err(|problem| place("when", problem))?
     {
         return Ok(None);
     }
     let mut steps = Vec::new();
     if let Some(raw) = &turn.raw {
-        steps.extend(
-            raw.iter()
-                .filter_map(|event| event.event())
-                .map(|(event, times)| Step::Event(event, times)),
-        );
+        steps.extend(raw.iter().filter_map(|event| event.event()).map(|(event, times)| Step::Event(event, times)));
     }
     let calls = calls(turn, number, request, scene)?;
     if calls.is_empty() && !turn.calls.is_empty() {
@@ -103,24 +83,12 @@ fn play(
     }
     check_expect(turn, number, request)?;
     if let Some(reasoning) = &turn.reasoning {
-        steps.push(Step::Reasoning(
-            scene
-                .text(&reasoning.0)
-                .map_err(|problem| place("reasoning", problem))?,
-        ));
+        steps.push(Step::Reasoning(scene.text(&reasoning.0).map_err(|problem| place("reasoning", problem))?));
     }
     if let Some(text) = &turn.text {
-        steps.push(Step::Text(
-            scene
-                .text(&text.0)
-                .map_err(|problem| place("text", problem))?,
-        ));
+        steps.push(Step::Text(scene.text(&text.0).map_err(|problem| place("text", problem))?));
     }
-    let stop = if calls.is_empty() {
-        StopReason::EndTurn
-    } else {
-        StopReason::ToolCalls
-    };
+    let stop = if calls.is_empty() { StopReason::EndTurn } else { StopReason::ToolCalls };
     steps.extend(calls);
     match (&turn.error, &turn.raw) {
         (Some(failure), _) if steps.is_empty() && turn.delay_ms == 0 => {
@@ -160,46 +128,25 @@ fn check_expect(turn: &Turn, number: usize, request: &Request) -> Result<(), Mod
         None => "there are none".to_owned(),
         Some(_) => format!("they begin with {:?}", results::excerpt(&request.messages)),
     };
-    Err(ModelError::Protocol(format!(
-        "turn {number} expects {expect:?} in the newest results, but {there}"
-    )))
+    Err(ModelError::Protocol(format!("turn {number} expects {expect:?} in the newest results, but {there}")))
 }
 
-fn calls(
-    turn: &Turn,
-    number: usize,
-    request: &Request,
-    scene: &Scene,
-) -> Result<Vec<Step>, ModelError> {
+fn calls(turn: &Turn, number: usize, request: &Request, scene: &Scene) -> Result<Vec<Step>, ModelError> {
     let mut steps = Vec::new();
     let mut ids = Ids::of(request);
     for (index, call) in turn.calls.iter().enumerate() {
-        let place = |key: &str, problem| {
-            invalid(
-                format_args!("turn {number}, call {}, {key}", index + 1),
-                problem,
-            )
-        };
+        let place = |key: &str, problem| invalid(format_args!("turn {number}, call {}, {key}", index + 1), problem);
         let Call { when, tool, input } = call;
         if let Some(when) = when
-            && !scene
-                .is_true(&when.0)
-                .map_err(|problem| place("when", problem))?
+            && !scene.is_true(&when.0).map_err(|problem| place("when", problem))?
         {
             continue;
         }
-        let input = match scene
-            .value(input)
-            .map_err(|problem| place("input", problem))?
-        {
+        let input = match scene.value(input).map_err(|problem| place("input", problem))? {
             Value::String(text) => text,
             value => value.to_string(),
         };
-        steps.push(Step::Call {
-            id: ids.take(number, index + 1),
-            tool: tool.clone(),
-            input,
-        });
+        steps.push(Step::Call { id: ids.take(number, index + 1), tool: tool.clone(), input });
     }
     Ok(steps)
 }

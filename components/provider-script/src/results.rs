@@ -10,17 +10,13 @@ const BYTES_PER_TOKEN: usize = 4;
 
 /// The results since the model spoke last.
 pub fn last(messages: &[Message]) -> impl Iterator<Item = &ToolMessage> {
-    let after = messages
-        .iter()
-        .rposition(|message| matches!(message, Message::Assistant(_)));
+    let after = messages.iter().rposition(|message| matches!(message, Message::Assistant(_)));
     tools(&messages[after.map_or(0, |at| at + 1)..])
 }
 
 /// The results since the newest prompt.
 pub fn run(messages: &[Message]) -> impl Iterator<Item = &ToolMessage> {
-    let after = messages
-        .iter()
-        .rposition(|message| matches!(message, Message::User(_)));
+    let after = messages.iter().rposition(|message| matches!(message, Message::User(_)));
     tools(&messages[after.map_or(0, |at| at + 1)..])
 }
 
@@ -52,12 +48,7 @@ pub fn text(outcome: &Outcome) -> String {
 
 /// Their length.
 pub fn text_bytes(outcome: &Outcome) -> usize {
-    outcome
-        .parts
-        .iter()
-        .filter_map(part_text)
-        .map(str::len)
-        .sum()
+    outcome.parts.iter().filter_map(part_text).map(str::len).sum()
 }
 
 fn part_text(part: &Part) -> Option<&str> {
@@ -71,11 +62,7 @@ fn part_text(part: &Part) -> Option<&str> {
 pub fn contains(message: &ToolMessage, needle: &str) -> bool {
     match &message.result {
         Ok(outcome) => {
-            text(outcome).contains(needle)
-                || outcome
-                    .data
-                    .as_ref()
-                    .is_some_and(|data| data.contains(needle))
+            text(outcome).contains(needle) || outcome.data.as_ref().is_some_and(|data| data.contains(needle))
         }
         Err(error) => error.message.contains(needle),
     }
@@ -126,21 +113,13 @@ pub fn request_bytes(request: &Request) -> usize {
     let messages = request.messages.iter().map(|message| match message {
         Message::User(text) => text.len(),
         Message::Assistant(said) => {
-            said.text.len()
-                + said
-                    .calls
-                    .iter()
-                    .map(|call| call.tool.len() + call.input.len())
-                    .sum::<usize>()
+            said.text.len() + said.calls.iter().map(|call| call.tool.len() + call.input.len()).sum::<usize>()
         }
         Message::Tool(message) => match &message.result {
             Ok(outcome) => text_bytes(outcome),
             Err(error) => error.message.len(),
         },
     });
-    let tools = request
-        .tools
-        .iter()
-        .map(|tool| tool.name.len() + tool.description.len() + tool.input_schema.len());
+    let tools = request.tools.iter().map(|tool| tool.name.len() + tool.description.len() + tool.input_schema.len());
     request.system.len() + messages.sum::<usize>() + tools.sum::<usize>()
 }

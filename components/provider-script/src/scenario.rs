@@ -88,17 +88,11 @@ impl Scenario {
     /// Parses and checks a scenario. The error names the turn and, where the file has it, line and column.
     pub fn parse(text: &str) -> Result<Scenario, String> {
         if text.len() > SCENARIO_BYTES_MAX {
-            return Err(format!(
-                "the scenario has {} bytes, scenario-bytes-max is {SCENARIO_BYTES_MAX}",
-                text.len()
-            ));
+            return Err(format!("the scenario has {} bytes, scenario-bytes-max is {SCENARIO_BYTES_MAX}", text.len()));
         }
-        let scenario: Scenario =
-            json::parse(text).map_err(|error| format!("the scenario is not valid: {error}"))?;
+        let scenario: Scenario = json::parse(text).map_err(|error| format!("the scenario is not valid: {error}"))?;
         for (index, turn) in scenario.turns.iter().enumerate() {
-            turn.check().map_err(|problem| {
-                format!("the scenario is not valid: turn {}: {problem}", index + 1)
-            })?;
+            turn.check().map_err(|problem| format!("the scenario is not valid: turn {}: {problem}", index + 1))?;
         }
         Ok(scenario)
     }
@@ -114,9 +108,7 @@ impl Turn {
             let (number, last) = (index + 1, index + 1 == raw.len());
             match event {
                 RawEvent::Stop(_) if !last || self.error.is_some() => {
-                    return Err(format!(
-                        "raw event {number}: what comes after `stop` would never be played"
-                    ));
+                    return Err(format!("raw event {number}: what comes after `stop` would never be played"));
                 }
                 RawEvent::Repeat(repeat) if repeat.event().is_none() => {
                     return Err(format!(

@@ -43,25 +43,13 @@ impl Templates {
         // What a tool did not say is empty, however deep one asks for it.
         engine.set_undefined_behavior(UndefinedBehavior::Chainable);
         let mut syntax = SyntaxConfig::builder();
-        syntax
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .keep_trailing_newline(true);
+        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
         engine.set_syntax(syntax.build().map_err(|error| error.to_string())?);
         filters::add(&mut engine);
 
-        let prelude = scenario
-            .prelude
-            .as_ref()
-            .map_or_else(String::new, |prelude| format!("{}{MARK}\n", prelude.0));
-        let templates = Templates {
-            engine,
-            prelude,
-            enabled: scenario.template,
-        };
-        templates
-            .check(scenario)
-            .map_err(|problem| format!("the scenario is not valid: {problem}"))?;
+        let prelude = scenario.prelude.as_ref().map_or_else(String::new, |prelude| format!("{}{MARK}\n", prelude.0));
+        let templates = Templates { engine, prelude, enabled: scenario.template };
+        templates.check(scenario).map_err(|problem| format!("the scenario is not valid: {problem}"))?;
         Ok(templates)
     }
 
@@ -99,9 +87,7 @@ impl Templates {
                 if let Some(when) = &call.when {
                     expression(format!("{place}, when"), &when.0)?;
                 }
-                each_string(&call.input, &mut |text| {
-                    template(format!("{place}, input"), text)
-                })?;
+                each_string(&call.input, &mut |text| template(format!("{place}, input"), text))?;
             }
         }
         Ok(())
@@ -109,11 +95,7 @@ impl Templates {
 
     /// What the templates of one request see.
     pub fn scene<'a>(&'a self, request: &'a Request) -> Scene<'a> {
-        Scene {
-            templates: self,
-            request,
-            context: OnceCell::new(),
-        }
+        Scene { templates: self, request, context: OnceCell::new() }
     }
 
     /// Kind, detail and line. Lines of what was put in front of a template are not counted.
@@ -126,9 +108,7 @@ impl Templates {
             (kind, None) => kind.to_string(),
         };
         match error.line() {
-            Some(line) if line > lines_before => {
-                said.push_str(&format!(" (line {})", line - lines_before))
-            }
+            Some(line) if line > lines_before => said.push_str(&format!(" (line {})", line - lines_before)),
             Some(line) => said.push_str(&format!(" (line {line} of the prelude)")),
             None => {}
         }
@@ -147,27 +127,16 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     /// A text with its templates filled in.
     pub fn text(&self, text: &str) -> Result<String, String> {
-        if self.templates.enabled && is_template(text) {
-            self.render(text)
-        } else {
-            Ok(text.to_owned())
-        }
+        if self.templates.enabled && is_template(text) { self.render(text) } else { Ok(text.to_owned()) }
     }
 
     /// A JSON value with the templates in its strings filled in. Keys stay as they are.
     pub fn value(&self, value: &Json) -> Result<Json, String> {
         Ok(match value {
             Json::String(text) => Json::String(self.text(text)?),
-            Json::Array(items) => Json::Array(
-                items
-                    .iter()
-                    .map(|item| self.value(item))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Json::Array(items) => Json::Array(items.iter().map(|item| self.value(item)).collect::<Result<_, _>>()?),
             Json::Object(map) => {
-                let filled = map
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), self.value(value)?)));
+                let filled = map.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
                 Json::Object(filled.collect::<Result<_, String>>()?)
             }
             Json::Null | Json::Bool(_) | Json::Number(_) => value.clone(),
@@ -176,15 +145,11 @@ impl Scene<'_> {
 
     /// Whether an expression holds. It sees what the prelude defines, as texts do.
     pub fn is_true(&self, expression: &str) -> Result<bool, String> {
-        Ok(!self
-            .render(&format!("{{% if ({expression}\n) %}}1{{% endif %}}"))?
-            .is_empty())
+        Ok(!self.render(&format!("{{% if ({expression}\n) %}}1{{% endif %}}"))?.is_empty())
     }
 
     fn render(&self, text: &str) -> Result<String, String> {
-        let Templates {
-            engine, prelude, ..
-        } = self.templates;
+        let Templates { engine, prelude, .. } = self.templates;
         let lines_before = prelude.matches('\n').count();
         let source = format!("{prelude}{text}");
         let context = self.context()?;
@@ -193,9 +158,7 @@ impl Scene<'_> {
             .template_from_str(&source)
             .and_then(|template| template.render_captured_to(context, &mut output).map(drop));
         if output.full {
-            return Err(format!(
-                "it makes more than template-output-bytes-max, {TEMPLATE_OUTPUT_BYTES_MAX}"
-            ));
+            return Err(format!("it makes more than template-output-bytes-max, {TEMPLATE_OUTPUT_BYTES_MAX}"));
         }
         rendered.map_err(|error| self.templates.describe(&error, lines_before))?;
         let text = String::from_utf8(output.bytes).map_err(|error| error.to_string())?;
@@ -213,26 +176,16 @@ impl Scene<'_> {
         let messages: &[Message] = &self.request.messages;
         let bytes: usize = results::tools(messages).map(result_bytes).sum();
         if bytes > RESULTS_BYTES_MAX {
-            return Err(format!(
-                "the results have {bytes} bytes, results-bytes-max is {RESULTS_BYTES_MAX}"
-            ));
+            return Err(format!("the results have {bytes} bytes, results-bytes-max is {RESULTS_BYTES_MAX}"));
         }
         let results: Vec<Value> = results::tools(messages).map(result_value).collect();
-        let newest =
-            |count: usize| Value::from(results[results.len().saturating_sub(count)..].to_vec());
+        let newest = |count: usize| Value::from(results[results.len().saturating_sub(count)..].to_vec());
         let context = Value::from_pairs([
             ("last", newest(results::last(messages).count())),
             ("run", newest(results::run(messages).count())),
             ("results", Value::from(results.clone())),
             ("prompt", Value::from(results::prompt(messages))),
-            (
-                "tools",
-                self.request
-                    .tools
-                    .iter()
-                    .map(|tool| Value::from(tool.name.as_str()))
-                    .collect(),
-            ),
+            ("tools", self.request.tools.iter().map(|tool| Value::from(tool.name.as_str())).collect()),
         ]);
         Ok(self.context.get_or_init(|| context).clone())
     }
@@ -265,10 +218,7 @@ fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }
 
-fn each_string(
-    value: &Json,
-    visit: &mut impl FnMut(&str) -> Result<(), String>,
-) -> Result<(), String> {
+fn each_string(value: &Json, visit: &mut impl FnMut(&str) -> Result<(), String>) -> Result<(), String> {
     match value {
         Json::String(text) => visit(text),
         Json::Array(items) => items.iter().try_for_each(|item| each_string(item, visit)),
@@ -288,29 +238,13 @@ fn result_bytes(message: &ToolMessage) -> usize {
 fn result_value(message: &ToolMessage) -> Value {
     let (text, data, error) = match &message.result {
         Ok(outcome) => {
-            let data = outcome
-                .data
-                .as_deref()
-                .and_then(|data| serde_json::from_str(data).ok());
-            (
-                results::text(outcome),
-                data.as_ref().map_or(Value::from(()), value),
-                Value::from(()),
-            )
+            let data = outcome.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
+            (results::text(outcome), data.as_ref().map_or(Value::from(()), value), Value::from(()))
         }
-        Err(error) => (
-            String::new(),
-            Value::from(()),
-            Value::from(error.message.as_str()),
-        ),
+        Err(error) => (String::new(), Value::from(()), Value::from(error.message.as_str())),
     };
     let tool = Value::from(message.tool.as_str());
-    Value::from_pairs([
-        ("tool", tool),
-        ("text", Value::from(text)),
-        ("data", data),
-        ("error", error),
-    ])
+    Value::from_pairs([("tool", tool), ("text", Value::from(text)), ("data", data), ("error", error)])
 }
 
 fn value(json: &Json) -> Value {
@@ -324,8 +258,6 @@ fn value(json: &Json) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => items.iter().map(value).collect(),
-        Json::Object(map) => {
-            Value::from_pairs(map.iter().map(|(key, item)| (key.as_str(), value(item))))
-        }
+        Json::Object(map) => Value::from_pairs(map.iter().map(|(key, item)| (key.as_str(), value(item)))),
     }
 }

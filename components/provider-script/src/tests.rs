@@ -8,8 +8,8 @@ mod templates;
 
 use crate::player::Player;
 use crate::world::wardian::agent::types::{
-    AssistantMessage, CallError, CallErrorKind, Event, Message, ModelError, Purpose, Request,
-    StopReason, ToolCall, ToolMessage,
+    AssistantMessage, CallError, CallErrorKind, Event, Message, ModelError, Purpose, Request, StopReason, ToolCall,
+    ToolMessage,
 };
 use crate::world::wardian::tool::types::{FileAccess, Outcome, Part, Powers, Tool};
 
@@ -23,12 +23,7 @@ fn player(scenario: &str) -> Player {
 }
 
 fn request(messages: Vec<Message>) -> Request {
-    let powers = Powers {
-        files: FileAccess::Read,
-        net: Vec::new(),
-        process: Vec::new(),
-        env: Vec::new(),
-    };
+    let powers = Powers { files: FileAccess::Read, net: Vec::new(), process: Vec::new(), env: Vec::new() };
     let tool = |name: &str| Tool {
         name: name.into(),
         description: String::new(),
@@ -49,41 +44,18 @@ fn user(text: &str) -> Message {
 }
 
 fn assistant(ids: &[&str]) -> Message {
-    let calls = ids.iter().map(|id| ToolCall {
-        id: (*id).into(),
-        tool: "Read".into(),
-        input: "{}".into(),
-    });
-    Message::Assistant(AssistantMessage {
-        text: String::new(),
-        calls: calls.collect(),
-        state: String::new(),
-    })
+    let calls = ids.iter().map(|id| ToolCall { id: (*id).into(), tool: "Read".into(), input: "{}".into() });
+    Message::Assistant(AssistantMessage { text: String::new(), calls: calls.collect(), state: String::new() })
 }
 
 fn result(tool: &str, text: &str, data: Option<&str>) -> Message {
-    let outcome = Outcome {
-        parts: vec![Part::Text(text.into())],
-        data: data.map(Into::into),
-        truncated: false,
-    };
-    Message::Tool(ToolMessage {
-        call_id: "call_9_9".into(),
-        tool: tool.into(),
-        result: Ok(outcome),
-    })
+    let outcome = Outcome { parts: vec![Part::Text(text.into())], data: data.map(Into::into), truncated: false };
+    Message::Tool(ToolMessage { call_id: "call_9_9".into(), tool: tool.into(), result: Ok(outcome) })
 }
 
 fn failed(tool: &str, message: &str) -> Message {
-    let error = CallError {
-        kind: CallErrorKind::NotPermitted,
-        message: message.into(),
-    };
-    Message::Tool(ToolMessage {
-        call_id: "call_9_9".into(),
-        tool: tool.into(),
-        result: Err(error),
-    })
+    let error = CallError { kind: CallErrorKind::NotPermitted, message: message.into() };
+    Message::Tool(ToolMessage { call_id: "call_9_9".into(), tool: tool.into(), result: Err(error) })
 }
 
 /// All events of the next turn.
@@ -116,10 +88,7 @@ fn answer(player: &mut Player, request: &Request) -> Result<Answer, ModelError> 
     let mut answer = Answer::default();
     let (mut open, mut usages) = (None, 0);
     for event in events(player, request)? {
-        assert!(
-            usages == 0 || matches!(event, Event::Stop(_)),
-            "only stop follows usage, not {event:?}"
-        );
+        assert!(usages == 0 || matches!(event, Event::Stop(_)), "only stop follows usage, not {event:?}");
         match event {
             Event::Reasoning(text) => answer.reasoning.push_str(&text),
             Event::Text(text) => answer.text.push_str(&text),
@@ -130,12 +99,7 @@ fn answer(player: &mut Player, request: &Request) -> Result<Answer, ModelError> 
             }
             Event::CallDelta(delta) => {
                 assert_eq!(open.as_ref(), Some(&delta.id));
-                answer
-                    .calls
-                    .last_mut()
-                    .expect("started")
-                    .2
-                    .push_str(&delta.input);
+                answer.calls.last_mut().expect("started").2.push_str(&delta.input);
             }
             Event::CallEnd(id) => assert_eq!(open.take(), Some(id)),
             Event::State(_) => panic!("a scenario keeps no state"),

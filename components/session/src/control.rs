@@ -4,7 +4,7 @@ use crate::Session;
 use crate::event::{self, Event};
 use crate::exports::wardian::agent::control::{Guest, Notice, Settings};
 use crate::exports::wardian::agent::transcript;
-use crate::resume::compact_transcript;
+use crate::resume::{compact_transcript, in_call_order};
 use crate::state::{self, ready};
 use crate::wardian::agent::types::Message;
 use crate::wardian::host::{control, observer};
@@ -50,7 +50,11 @@ impl Guest for Session {
 
 impl transcript::Guest for Session {
     fn load() -> Vec<Message> {
-        state::with(|state| state.transcript.clone()).unwrap_or_default()
+        state::with(|state| {
+            in_call_order(&mut state.transcript);
+            state.transcript.clone()
+        })
+        .unwrap_or_default()
     }
 
     fn compact(summary: String, keep: u32) {

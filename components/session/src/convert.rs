@@ -23,14 +23,41 @@ macro_rules! names {
     };
 }
 
-names!(stop_name, stop_named, StopReason,
-    EndTurn = "end-turn", ToolCalls = "tool-calls", MaxTokens = "max-tokens", Refusal = "refusal");
-names!(call_error_name, call_error_named, CallErrorKind,
-    UnknownTool = "unknown-tool", InvalidInput = "invalid-input", NotPermitted = "not-permitted", Limit = "limit",
-    Trapped = "trapped", Failed = "failed", Cancelled = "cancelled", Interrupted = "interrupted", Host = "host");
-names!(network_name, network_named, NetworkKind,
-    Dns = "network-dns", Connect = "network-connect", Tls = "network-tls", Reset = "network-reset",
-    Timeout = "network-timeout", RefusedByPolicy = "network-refused-by-policy", Other = "network-other");
+names!(
+    stop_name,
+    stop_named,
+    StopReason,
+    EndTurn = "end-turn",
+    ToolCalls = "tool-calls",
+    MaxTokens = "max-tokens",
+    Refusal = "refusal"
+);
+names!(
+    call_error_name,
+    call_error_named,
+    CallErrorKind,
+    UnknownTool = "unknown-tool",
+    InvalidInput = "invalid-input",
+    NotPermitted = "not-permitted",
+    Limit = "limit",
+    Trapped = "trapped",
+    Failed = "failed",
+    Cancelled = "cancelled",
+    Interrupted = "interrupted",
+    Host = "host"
+);
+names!(
+    network_name,
+    network_named,
+    NetworkKind,
+    Dns = "network-dns",
+    Connect = "network-connect",
+    Tls = "network-tls",
+    Reset = "network-reset",
+    Timeout = "network-timeout",
+    RefusedByPolicy = "network-refused-by-policy",
+    Other = "network-other"
+);
 
 pub fn purpose_name(purpose: Purpose) -> &'static str {
     match purpose {
@@ -97,7 +124,9 @@ pub fn call_error(kind: CallErrorKind, message: impl Into<String>) -> CallError 
 
 pub fn tool_error(error: ToolError) -> CallError {
     match error {
-        ToolError::UnknownTool(name) => call_error(CallErrorKind::UnknownTool, format!("the component has no tool {name}")),
+        ToolError::UnknownTool(name) => {
+            call_error(CallErrorKind::UnknownTool, format!("the component has no tool {name}"))
+        }
         ToolError::InvalidInput(invalid) => {
             let at = if invalid.pointer.is_empty() { String::new() } else { format!("{}: ", invalid.pointer) };
             call_error(CallErrorKind::InvalidInput, format!("{at}{}", invalid.message))
@@ -131,7 +160,9 @@ pub fn outcome(mut outcome: Outcome) -> Result<Outcome, CallError> {
             // In the journal null says that there is no data.
             Ok(raw) if raw.get() == "null" => return Ok(Outcome { data: None, ..outcome }),
             Ok(raw) if !raw.get().contains(['\n', '\r']) => raw.get().to_owned(),
-            Ok(raw) => serde_json::from_str::<serde_json::Value>(raw.get()).map(|value| value.to_string()).unwrap_or_default(),
+            Ok(raw) => {
+                serde_json::from_str::<serde_json::Value>(raw.get()).map(|value| value.to_string()).unwrap_or_default()
+            }
             Err(error) => {
                 let message = format!("the tool returned data that is no JSON: {error}");
                 return Err(call_error(CallErrorKind::Failed, message));

@@ -19,9 +19,20 @@ pub struct SessionStart {
     pub model: String,
     pub components: BTreeMap<String, String>,
     pub limits: Value,
+    pub settings: Settings,
     pub approve: String,
     /// True where an earlier process began the session.
     pub resumed: bool,
+}
+
+/// What steers the agent's own decisions, so that a replay can decide the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    pub instructions: String,
+    pub context_bytes_max: u64,
+    pub parallel_calls_max: u32,
+    pub retries_max: u32,
+    pub response_bytes_max: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

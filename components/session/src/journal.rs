@@ -149,7 +149,8 @@ impl Contents {
                 return Err(damaged(format!("seq is {}, not {seq}", header.seq)));
             }
             if header.prev != prev {
-                let reason = if seq == 0 { "prev is not 64 zeros" } else { "prev is not the digest of the line before" };
+                let reason =
+                    if seq == 0 { "prev is not 64 zeros" } else { "prev is not the digest of the line before" };
                 return Err(damaged(reason.to_owned()));
             }
             if seq == 0 {
@@ -178,7 +179,7 @@ impl Contents {
         };
         let damaged = |line, reason: String| Err(Error::Damaged { line, reason });
         if self.events() < head.events {
-            return damaged(self.events() + 1, format!("the journal ends here, but had {} lines", head.events));
+            return damaged(self.events() + 1, format!("it is missing: the journal had {} lines", head.events));
         }
         match head.events.checked_sub(1).and_then(|index| self.line(index as usize)) {
             Some(line) if sha256(line.as_bytes()) != head.sha256 => {

@@ -11,6 +11,13 @@ fn start(format: u64) -> Event {
         model: "m".into(),
         components: Default::default(),
         limits: serde_json::json!({}),
+        settings: crate::event::Settings {
+            instructions: String::new(),
+            context_bytes_max: 1,
+            parallel_calls_max: 1,
+            retries_max: 0,
+            response_bytes_max: 1,
+        },
         approve: "all".into(),
         resumed: false,
     })
@@ -52,7 +59,9 @@ fn what_was_appended_reads_back_as_a_chain() {
     let contents = Contents::read(folder.path()).unwrap();
     assert_eq!(contents.events(), 3);
     let lines: Vec<_> = contents.lines().collect();
-    assert!(lines[0].starts_with(&format!("{{\"seq\":0,\"ts\":\"{TS}\",\"prev\":\"{GENESIS}\",\"type\":\"session.start\"")));
+    assert!(
+        lines[0].starts_with(&format!("{{\"seq\":0,\"ts\":\"{TS}\",\"prev\":\"{GENESIS}\",\"type\":\"session.start\""))
+    );
     assert_eq!(Header::read(lines[2]).unwrap().prev, sha256(lines[1].as_bytes()));
     assert_eq!(contents.head, sha256(lines[2].as_bytes()));
 }
@@ -114,7 +123,7 @@ fn a_sealed_end_can_neither_change_nor_vanish() {
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
         bytes.truncate(end + 1);
     });
-    assert_eq!(damage(&cut), (2, "the journal ends here, but had 2 lines".into()));
+    assert_eq!(damage(&cut), (2, "it is missing: the journal had 2 lines".into()));
 }
 
 #[test]

@@ -46,8 +46,7 @@ impl Serialize for Json<'_> {
             Message::Assistant(assistant) => {
                 map.serialize_entry("role", "assistant")?;
                 map.serialize_entry("text", &assistant.text)?;
-                let calls: Vec<_> =
-                    assistant.calls.iter().map(|call| (&call.id, &call.tool, &call.input)).collect();
+                let calls: Vec<_> = assistant.calls.iter().map(|call| (&call.id, &call.tool, &call.input)).collect();
                 map.serialize_entry("calls", &calls)?;
                 map.serialize_entry("state", &assistant.state)?;
             }

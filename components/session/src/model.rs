@@ -101,6 +101,10 @@ fn begin(state: &mut State, request: &Request) -> Result<u64, ModelError> {
 
 /// In a replay: where the recorded run was ended instead of asking the model, so is this one, for the same reason.
 fn forced_end(replay: &mut Replay) -> Result<(), ModelError> {
+    if replay.at_end() {
+        replay.cut_off = true;
+        return Err(ModelError::Cancelled);
+    }
     let Some(end) = replay.next_as::<event::SessionEnd>("session.end") else { return Ok(()) };
     match (end.stop.as_str(), end.error) {
         ("cancelled", _) => Err(ModelError::Cancelled),
@@ -122,7 +126,8 @@ impl GuestCompletion for RefCell<Running> {
             Source::Provider(completion) if !running.finished => completion.subscribe(),
             Source::Recorded(None) if !running.finished => {
                 let owner = model_owner(running.call);
-                let waits = state::with(|state| state.recorder.replay().is_some_and(|r| r.turn(&owner) == Turn::Others));
+                let waits =
+                    state::with(|state| state.recorder.replay().is_some_and(|r| r.turn(&owner) == Turn::Others));
                 ready(!waits.unwrap_or_default())
             }
             _ => ready(true),
@@ -140,12 +145,10 @@ impl Running {
             return Err(ModelError::Protocol("the answer is complete".to_owned()));
         }
         let next = match &mut self.source {
-            Source::Provider(completion) => {
-                match state::with(|state| interrupted(&state.options)).flatten() {
-                    Some(reason) => Err(reason),
-                    None => completion.next(),
-                }
-            }
+            Source::Provider(completion) => match state::with(|state| interrupted(&state.options)).flatten() {
+                Some(reason) => Err(reason),
+                None => completion.next(),
+            },
             Source::Recorded(events) => match recorded(events, self.call) {
                 Ok(Some(next)) => next,
                 Ok(None) => return Ok(None),
@@ -163,7 +166,8 @@ impl Running {
         };
         if let Event::Stop(stop) = &event {
             self.finish(Some(*stop), None).map_err(ModelError::Journal)?;
-        } else if matches!(self.source, Source::Provider(_)) {
+        } else if matches!(self.source, Source::Provider(_)) && self.purpose == Purpose::Turn {
+            // A summary is written for the model, not for the user.
             show(&event);
         }
         Ok(Some(event))
@@ -255,10 +259,7 @@ fn show(event: &Event) {
 type Next = Result<Option<Event>, ModelError>;
 
 /// The next piece of a recorded answer; none while another call comes first.
-fn recorded(
-    events: &mut Option<VecDeque<Result<Event, ModelError>>>,
-    call: u64,
-) -> Result<Option<Next>, ModelError> {
+fn recorded(events: &mut Option<VecDeque<Result<Event, ModelError>>>, call: u64) -> Result<Option<Next>, ModelError> {
     let queue = match events {
         Some(queue) => queue,
         None => {
@@ -267,6 +268,10 @@ fn recorded(
                 Some(match replay.turn(&model_owner(call)) {
                     Turn::Mine => Ok(replay.next_as::<event::ModelResponse>("model.response").map(pieces)),
                     Turn::Others => Ok(None),
+                    Turn::End => {
+                        replay.cut_off = true;
+                        Err("the journal ends here".to_owned())
+                    }
                     Turn::Nobodys => Err(replay.diverge(format!("waits for the answer to model request {call}"))),
                 })
             });
@@ -345,7 +350,12 @@ impl Partial {
                     return broken(format!("tool call {id:?} was started twice"));
                 }
                 let unique = self.unique(&id);
-                self.calls.push(PartialCall { id: unique.clone(), tool: tool.clone(), input: String::new(), ended: false });
+                self.calls.push(PartialCall {
+                    id: unique.clone(),
+                    tool: tool.clone(),
+                    input: String::new(),
+                    ended: false,
+                });
                 self.renamed.insert(id, unique.clone());
                 Event::CallStart(CallStart { id: unique, tool })
             }

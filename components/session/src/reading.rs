@@ -7,9 +7,9 @@ use std::path::Path;
 use crate::Session;
 use crate::event;
 use crate::exports::wardian::session::journal::{Guest, Report, Summary};
-use crate::wardian::session::types::{Damage, OpenError};
 use crate::journal::{FILE, Header};
 use crate::state::{FOLDER, read};
+use crate::wardian::session::types::{Damage, OpenError};
 
 /// Lines at the beginning among which the first prompt is looked for.
 const FIRST_LINES_MAX: usize = 16;

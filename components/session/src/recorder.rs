@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use crate::event::{self, Event};
-use crate::wardian::session::types::Divergence;
 use crate::journal::{Contents, Header, Journal, line};
+use crate::wardian::session::types::Divergence;
 
 pub enum Recorder {
     Live(Live),
@@ -52,6 +52,8 @@ pub enum Turn {
     Others,
     /// The recorded session went another way.
     Nobodys,
+    /// The journal ends here.
+    End,
 }
 
 pub fn model_owner(call: u64) -> String {
@@ -120,6 +122,7 @@ impl Replay {
         match self.peek().and_then(|(header, line)| owner(&header, line)) {
             Some(owner) if owner == owner_of_call => Turn::Mine,
             Some(owner) if self.open.contains(&owner) => Turn::Others,
+            None if self.at_end() => Turn::End,
             _ => Turn::Nobodys,
         }
     }
@@ -146,7 +149,8 @@ impl Replay {
             return Err("the replay differs from the journal".to_owned());
         }
         let Some((header, recorded)) = self.peek() else {
-            return Err(self.diverge(line(self.next as u64, "", "", event)?));
+            self.cut_off = true;
+            return Err("the journal ends here".to_owned());
         };
         let replayed = line(header.seq, header.ts, header.prev, event)?;
         if replayed != recorded {
@@ -156,19 +160,28 @@ impl Replay {
         Ok(())
     }
 
-    /// Skips what a later process wrote before it went on, and returns the next recorded prompt.
-    pub fn next_prompt(&mut self) -> Option<String> {
+    /// Whether everything recorded was replayed. A process that died leaves a journal that ends anywhere.
+    pub fn at_end(&self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// The next recorded prompt, after what is no part of a run: processes that opened the session, with their settings,
+    /// and calls that the user made by hand.
+    pub fn next_prompt(&mut self) -> (Option<event::SessionStart>, Option<String>) {
+        let mut start = None;
         loop {
-            let (header, line) = self.peek()?;
+            let Some((header, line)) = self.peek() else { return (start, None) };
             match header.kind {
-                "session.start" => {}
+                "session.start" => start = serde_json::from_str(line).ok(),
                 "user.message" => {
-                    return serde_json::from_str::<event::UserMessage>(line).ok().map(|message| message.text);
+                    let message = serde_json::from_str::<event::UserMessage>(line).ok();
+                    return (start, message.map(|message| message.text));
                 }
+                "permission.ask" | "permission.answer" | "tool.use" | "tool.result" => {}
                 kind => {
                     let kind = kind.to_owned();
                     self.diverge(format!("a run ended before this {kind}"));
-                    return None;
+                    return (start, None);
                 }
             }
             self.skip();

@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 
 use crate::convert;
 use crate::event::{self, Event};
-use crate::wardian::session::types::Damage;
 use crate::journal::{Contents, Header};
 use crate::recorder::parse_ms;
 use crate::wardian::agent::types::{AssistantMessage, Message, ToolMessage};
+use crate::wardian::session::types::Damage;
 use crate::wardian::tool::types::ToolCall;
 
 const COMPACT: &str = "compact";
@@ -66,13 +66,18 @@ impl Found {
                 }
             }
             Event::ToolUse(tool_use) => {
-                if let Some(call) = self.unanswered.iter_mut().find(|call| call.id == tool_use.id) {
-                    call.started = true;
+                match self.unanswered.iter_mut().find(|call| call.id == tool_use.id) {
+                    Some(call) => call.started = true,
+                    // Called by hand.
+                    None => self.unanswered.push(Unanswered { id: tool_use.id, tool: tool_use.tool, started: true }),
                 }
             }
             Event::ToolResult(result) => {
                 self.unanswered.retain(|call| call.id != result.id);
-                self.transcript.push(tool_message(result));
+                // A call by hand is no part of the conversation.
+                if self.used_ids.contains(&result.id) {
+                    self.transcript.push(tool_message(result));
+                }
             }
             Event::ContextCompact(compact) => self.compact(&compact),
             Event::SessionEnd(_) => self.open_run = false,
@@ -95,6 +100,25 @@ impl Found {
 pub fn compact_transcript(transcript: &mut Vec<Message>, summary: String, keep: u32) {
     let skip = transcript.len().saturating_sub(keep as usize);
     transcript.splice(..skip, [Message::User(summary)]);
+}
+
+/// Puts the results of each step into the order of its calls: they are recorded as they came, and a provider's cache
+/// wants the same conversation to read the same.
+pub fn in_call_order(transcript: &mut [Message]) {
+    let mut at = 0;
+    while at < transcript.len() {
+        let (before, after) = transcript.split_at_mut(at + 1);
+        if let Some(Message::Assistant(assistant)) = before.last() {
+            let results = after.iter().take_while(|message| matches!(message, Message::Tool(_))).count();
+            let place = |message: &Message| match message {
+                Message::Tool(tool) => assistant.calls.iter().position(|call| call.id == tool.call_id),
+                Message::User(_) | Message::Assistant(_) => None,
+            };
+            after[..results].sort_by_key(place);
+            at += results;
+        }
+        at += 1;
+    }
 }
 
 pub fn assistant_message(response: event::ModelResponse) -> Message {
@@ -284,6 +308,32 @@ mod tests {
         let (found, named) = close(after(vec![request(7)]));
         assert_eq!(named, ["response interrupted", "end error"]);
         assert_eq!(found.transcript.len(), 1, "half an answer is no part of the conversation");
+    }
+
+    fn result(id: &str) -> Event {
+        let (id, tool, output) = (id.into(), "T".into(), Some(event::Output::default()));
+        Event::ToolResult(event::ToolResult { id, tool, output, error: None, ms: 0, truncated: false })
+    }
+
+    #[test]
+    fn results_stand_in_the_order_of_their_calls() {
+        let mut found = after(vec![request(0), response(0, &["a", "b", "c"]), result("c"), result("a"), result("b")]);
+        in_call_order(&mut found.transcript);
+        let ids: Vec<_> = found
+            .transcript
+            .iter()
+            .filter_map(|message| match message {
+                Message::Tool(tool) => Some(tool.call_id.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn calls_by_hand_are_no_part_of_the_conversation() {
+        let found = after(vec![request(0), response(0, &[]), tool_use("by hand"), result("by hand")]);
+        assert_eq!(found.transcript.len(), 2);
     }
 
     #[test]

@@ -26,8 +26,7 @@ impl Schemas {
             .take(MISTAKES_MAX)
             .map(|error| {
                 let pointer = error.instance_path().to_string();
-                let pointer = if pointer.is_empty() { "/".to_owned() } else { pointer };
-                format!("{pointer}: {error}")
+                if pointer.is_empty() { error.to_string() } else { format!("{pointer}: {error}") }
             })
             .collect();
         if mistakes.is_empty() { Ok(input) } else { Err(mistakes.join("; ")) }

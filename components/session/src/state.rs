@@ -7,9 +7,6 @@ use std::path::Path;
 use crate::convert;
 use crate::event::{self, Event};
 use crate::exports::wardian::session::session::Guest;
-use crate::wardian::session::types::{
-    Approve, Budget, Damage, Divergence, OpenError, Opened, Options, Usage,
-};
 use crate::gate::Gate;
 use crate::journal::{self, Contents, Journal};
 use crate::messages::Hasher;
@@ -20,6 +17,7 @@ use crate::wardian::agent::types::{LimitReached, Message, ModelError, Stop};
 use crate::wardian::host::control::{self, Interrupt};
 use crate::wardian::host::sandbox;
 use crate::wardian::host::types::Limits;
+use crate::wardian::session::types::{Approve, Budget, Damage, Divergence, OpenError, Opened, Options, Usage};
 use crate::wardian::tool::types::Tool;
 use crate::{Session, wasi};
 
@@ -182,6 +180,13 @@ fn session_start(options: &Options, resumed: bool) -> Event {
         model: options.model.clone(),
         components,
         limits: limits_json(&options.limits),
+        settings: event::Settings {
+            instructions: options.instructions.clone(),
+            context_bytes_max: options.context_bytes_max,
+            parallel_calls_max: options.parallel_calls_max,
+            retries_max: options.retries_max,
+            response_bytes_max: options.response_bytes_max,
+        },
         approve: approve_name(options.approve).to_owned(),
         resumed,
     })
@@ -190,6 +195,7 @@ fn session_start(options: &Options, resumed: bool) -> Event {
 fn open(options: Options) -> Result<Opened, OpenError> {
     let folder = Path::new(FOLDER);
     let io = OpenError::Io;
+    Gate::new(options.approve, &options.rules).map_err(OpenError::InvalidOptions)?;
     if !folder.join(journal::FILE).exists() {
         let journal = Journal::create(folder).map_err(open_error)?;
         return begin_session(Live::new(journal, 0), options, Found::default(), 0, Vec::new()).map_err(io);
@@ -241,7 +247,8 @@ fn open_replay() -> Result<Opened, OpenError> {
     let start_ms = contents.line(0).and_then(|line| journal::Header::read(line).ok()).and_then(|h| parse_ms(h.ts));
     let mut found = Found::default();
     found.start_ms = start_ms.unwrap_or_default();
-    let state = State::new(Recorder::Replay(Replay::new(contents)), options, found, offered()).map_err(OpenError::Io)?;
+    let state =
+        State::new(Recorder::Replay(Replay::new(contents)), options, found, offered()).map_err(OpenError::Io)?;
     STATE.set(Some(state));
     Ok(Opened { resumed: true, events, torn_bytes, answered: Vec::new() })
 }
@@ -265,10 +272,11 @@ fn replay_options(start: &event::SessionStart) -> Options {
             output_bytes_max: 0,
             hostcalls_max: 0,
         },
-        instructions: String::new(),
-        context_bytes_max: u64::MAX,
-        parallel_calls_max: u32::MAX,
-        retries_max: u32::MAX,
+        instructions: start.settings.instructions.clone(),
+        context_bytes_max: start.settings.context_bytes_max,
+        parallel_calls_max: start.settings.parallel_calls_max,
+        retries_max: start.settings.retries_max,
+        // What was cut off for its length is in the journal with its error.
         response_bytes_max: u64::MAX,
     }
 }
@@ -289,7 +297,14 @@ impl Guest for Session {
     }
 
     fn next_prompt() -> Option<String> {
-        with(|state| state.recorder.replay().and_then(Replay::next_prompt)).flatten()
+        with(|state| {
+            let (start, prompt) = state.recorder.replay()?.next_prompt();
+            if let Some(start) = start {
+                state.options = replay_options(&start);
+            }
+            prompt
+        })
+        .flatten()
     }
 
     fn begin(prompt: String) -> Result<(), String> {

@@ -6,7 +6,6 @@ use crate::Session;
 use crate::convert::{self, call_error};
 use crate::event::{self, Event, embed};
 use crate::exports::wardian::agent::toolbox::{Guest, GuestInvocation, Invocation};
-use crate::wardian::session::types::Verdict;
 use crate::gate;
 use crate::recorder::{Turn, tool_owner};
 use crate::resume::tool_message;
@@ -16,6 +15,7 @@ use crate::wardian::host::approver::{self, Answer, Pending, Question};
 use crate::wardian::host::observer;
 use crate::wardian::host::sandbox::{self, Finished, Running};
 use crate::wardian::host::types::Grant;
+use crate::wardian::session::types::Verdict;
 use crate::wardian::tool::types::{FileAccess, Outcome, Part, Powers, Tool, ToolCall};
 use crate::wasi::io::poll::Pollable;
 
@@ -125,7 +125,10 @@ fn denied(prepared: &Prepared, by: &str) -> CallError {
         _ => "the approval mode refuses it",
     };
     let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
-    call_error(CallErrorKind::NotPermitted, format!("{}{what} was not permitted: {why}; nothing was done", prepared.tool.name))
+    call_error(
+        CallErrorKind::NotPermitted,
+        format!("{}{what} was not permitted: {why}; nothing was done", prepared.tool.name),
+    )
 }
 
 fn answer(
@@ -177,7 +180,8 @@ impl GuestInvocation for RefCell<Call> {
             Stage::Running(running) => running.subscribe(),
             Stage::Replaying => {
                 let owner = tool_owner(&call.call.id);
-                let waits = state::with(|state| state.recorder.replay().is_some_and(|r| r.turn(&owner) == Turn::Others));
+                let waits =
+                    state::with(|state| state.recorder.replay().is_some_and(|r| r.turn(&owner) == Turn::Others));
                 ready(!waits.unwrap_or_default())
             }
             Stage::Decided(_) | Stage::Finished => ready(true),
@@ -186,8 +190,7 @@ impl GuestInvocation for RefCell<Call> {
 
     fn finish(&self) -> Option<Ended> {
         let mut call = self.borrow_mut();
-        state::with(|state| call.advance(state))
-            .unwrap_or_else(|| Some(Err(call_error(CallErrorKind::Host, NOT_OPEN))))
+        state::with(|state| call.advance(state)).unwrap_or_else(|| Some(Err(call_error(CallErrorKind::Host, NOT_OPEN))))
     }
 }
 
@@ -262,7 +265,10 @@ impl Call {
             Err(message) => return Err(call_error(CallErrorKind::Host, message)),
         };
         state.run.result_bytes += result.as_ref().map(bytes).unwrap_or_default();
-        state.transcript.push(tool_message(recorded));
+        // What the user called by hand is no part of the conversation: no message of the model asked for it.
+        if state.used_ids.contains(&self.call.id) {
+            state.transcript.push(tool_message(recorded));
+        }
         if let Some(replay) = state.recorder.replay() {
             replay.closed(&tool_owner(&self.call.id));
         } else {
@@ -284,6 +290,11 @@ impl Call {
             let replay = state.recorder.replay()?;
             match replay.turn(&tool_owner(&self.call.id)) {
                 Turn::Others => return None,
+                Turn::End => {
+                    replay.cut_off = true;
+                    self.stage = Stage::Finished;
+                    return failed("the journal ends here".to_owned());
+                }
                 Turn::Nobodys => {
                     let message = replay.diverge(format!("waits for the result of tool call {}", self.call.id));
                     self.stage = Stage::Finished;

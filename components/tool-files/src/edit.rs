@@ -67,59 +67,29 @@ tool_kit::input! {
 }
 
 pub fn edit(project: &Project, input: EditInput) -> Result {
-    let EditInput {
-        file_path,
-        old_string,
-        new_string,
-        replace_all,
-    } = input;
-    let edits = [Edit {
-        old_string,
-        new_string,
-        replace_all,
-    }];
+    let EditInput { file_path, old_string, new_string, replace_all } = input;
+    let edits = [Edit { old_string, new_string, replace_all }];
     run(project, &file_path, &edits, |_| String::new())
 }
 
 pub fn multi_edit(project: &Project, input: MultiEditInput) -> Result {
     if input.edits.is_empty() || input.edits.len() > EDITS_MAX {
-        let why = format!(
-            "give from 1 to {EDITS_MAX} edits, not {}",
-            input.edits.len()
-        );
+        let why = format!("give from 1 to {EDITS_MAX} edits, not {}", input.edits.len());
         return Err(ToolError::invalid("/edits", why));
     }
-    run(project, &input.file_path, &input.edits, |index| {
-        format!("/edits/{index}")
-    })
+    run(project, &input.file_path, &input.edits, |index| format!("/edits/{index}"))
 }
 
 /// Makes all edits in memory, then writes the file once.
-fn run(
-    project: &Project,
-    file_path: &str,
-    edits: &[Edit],
-    pointer: impl Fn(usize) -> String,
-) -> Result {
+fn run(project: &Project, file_path: &str, edits: &[Edit], pointer: impl Fn(usize) -> String) -> Result {
     let place = project.place("/file_path", file_path)?;
     for (index, edit) in edits.iter().enumerate() {
-        let refuse = |field: &str, why: &str| {
-            Err(ToolError::invalid(
-                format!("{}/{field}", pointer(index)),
-                why,
-            ))
-        };
+        let refuse = |field: &str, why: &str| Err(ToolError::invalid(format!("{}/{field}", pointer(index)), why));
         if edit.old_string.is_empty() {
-            return refuse(
-                "old_string",
-                "the text to replace is empty: to make a file, use Write",
-            );
+            return refuse("old_string", "the text to replace is empty: to make a file, use Write");
         }
         if edit.old_string == edit.new_string {
-            return refuse(
-                "new_string",
-                "it equals `old_string`, so nothing would change",
-            );
+            return refuse("new_string", "it equals `old_string`, so nothing would change");
         }
     }
     let mut content = load(project, &place)?;
@@ -127,18 +97,8 @@ fn run(
     let mut last = 0..0;
     for (index, edit) in edits.iter().enumerate() {
         let all = edit.replace_all.unwrap_or(false);
-        match substitute(
-            &content,
-            &edit.old_string,
-            &edit.new_string,
-            all,
-            FILE_BYTES_MAX,
-        ) {
-            Ok(Substitution {
-                content: after,
-                count,
-                first,
-            }) => {
+        match substitute(&content, &edit.old_string, &edit.new_string, all, FILE_BYTES_MAX) {
+            Ok(Substitution { content: after, count, first }) => {
                 content = after;
                 replacements += count;
                 last = first;
@@ -147,11 +107,7 @@ fn run(
         }
     }
     store::replace(project, &place, &content)?;
-    let did = format!(
-        "made {} in `{}`",
-        count(replacements, "replacement", "replacements"),
-        place.shown
-    );
+    let did = format!("made {} in `{}`", count(replacements, "replacement", "replacements"), place.shown);
     Outcome::text(format!("{did}\n{}", snippet(&content, last)))
         .with_data(&json!({"path": place.shown, "replacements": replacements}))
 }
@@ -159,23 +115,14 @@ fn run(
 fn load(project: &Project, place: &Place) -> Result<Vec<u8>> {
     let metadata = project.metadata(place)?;
     if metadata.is_dir() {
-        return Err(ToolError::failed(format!(
-            "`{}` is a directory: name a file",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is a directory: name a file", place.shown)));
     }
     if !metadata.is_file() {
-        return Err(ToolError::failed(format!(
-            "`{}` is not a regular file",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is not a regular file", place.shown)));
     }
     let mut content = Vec::new();
     File::open(&place.real)
-        .and_then(|file| {
-            file.take(FILE_BYTES_MAX as u64 + 1)
-                .read_to_end(&mut content)
-        })
+        .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut content))
         .map_err(|error| cannot("read", place, &error))?;
     if content.len() > FILE_BYTES_MAX {
         return Err(ToolError::failed(format!(
@@ -196,9 +143,7 @@ fn explain(place: &Place, edits: usize, index: usize, miss: Miss) -> ToolError {
     };
     let why = match miss {
         Miss::None { near } if near.is_empty() => {
-            format!(
-                "`old_string` does not occur in `{shown}`: read the file again and copy it exactly"
-            )
+            format!("`old_string` does not occur in `{shown}`: read the file again and copy it exactly")
         }
         Miss::None { near } => format!(
             "`old_string` does not occur in `{shown}`, but its first line does, with other text or white space around \
@@ -206,11 +151,7 @@ fn explain(place: &Place, edits: usize, index: usize, miss: Miss) -> ToolError {
             lines(&near)
         ),
         Miss::Many { count: times, on } => {
-            let more = if times > on.len() as u64 {
-                " and others"
-            } else {
-                ""
-            };
+            let more = if times > on.len() as u64 { " and others" } else { "" };
             format!(
                 "`old_string` occurs {} in `{shown}`, on {}{more}: add lines around it until it is unique, or set \
                  `replace_all`",
@@ -218,10 +159,9 @@ fn explain(place: &Place, edits: usize, index: usize, miss: Miss) -> ToolError {
                 lines(&on)
             )
         }
-        Miss::TooLarge => format!(
-            "`{shown}` would grow beyond the {} bytes that can be edited",
-            group(FILE_BYTES_MAX as u64)
-        ),
+        Miss::TooLarge => {
+            format!("`{shown}` would grow beyond the {} bytes that can be edited", group(FILE_BYTES_MAX as u64))
+        }
     };
     ToolError::failed(format!("{edit}{why}"))
 }

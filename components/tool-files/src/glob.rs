@@ -50,10 +50,7 @@ pub fn glob(project: &Project, input: GlobInput) -> Result {
     let mut notes = Vec::new();
     match metadata {
         Some(metadata) if metadata.is_dir() => {
-            let filter = Filter {
-                hidden: pattern.hidden,
-                ..Filter::default()
-            };
+            let filter = Filter { hidden: pattern.hidden, ..Filter::default() };
             let mut files = Files::below(project, &place.real, filter);
             while let Some(entry) = files.next() {
                 let path = entry.path();
@@ -98,9 +95,7 @@ impl Pattern {
             return refuse("the pattern is empty: use `**` for all files".into());
         }
         if pattern.len() > PATTERN_BYTES_MAX {
-            return refuse(format!(
-                "the pattern is longer than {PATTERN_BYTES_MAX} bytes"
-            ));
+            return refuse(format!("the pattern is longer than {PATTERN_BYTES_MAX} bytes"));
         }
         let (mut base, mut base_pointer) = match pattern.starts_with('/') {
             true => (String::new(), "/pattern"),
@@ -127,24 +122,13 @@ impl Pattern {
             rest if at_any_depth => format!("**/{rest}"),
             rest => rest.to_owned(),
         };
-        let glob = GlobBuilder::new(&whole)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build();
+        let glob = GlobBuilder::new(&whole).literal_separator(true).backslash_escape(true).build();
         let matcher = match glob {
             Ok(glob) => glob.compile_matcher(),
             Err(error) => return refuse(format!("`{pattern}` is no pattern: {}", error.kind())),
         };
-        let hidden = whole
-            .split(['/', '{', ','])
-            .any(|part| part.starts_with('.'));
-        Ok(Self {
-            base,
-            base_pointer,
-            base_is_given,
-            matcher,
-            hidden,
-        })
+        let hidden = whole.split(['/', '{', ',']).any(|part| part.starts_with('.'));
+        Ok(Self { base, base_pointer, base_is_given, matcher, hidden })
     }
 
     fn matches(&self, path: &Path) -> bool {
@@ -220,23 +204,19 @@ impl Found {
         let truncated = self.total > FILES_MAX as u64 || self.extensions_cut || text.is_cut();
         if truncated {
             let all = group(self.total);
-            notes.push(format!(
-                "only the newest of {all} files are shown: narrow the pattern"
-            ));
+            notes.push(format!("only the newest of {all} files are shown: narrow the pattern"));
         }
         let file = |file: &File| {
             let modified = rfc3339(file.modified);
             json!({"path": file.path, "bytes": file.bytes, "modified": modified})
         };
         let extension = |(extension, (files, bytes)): &(String, (u64, u64))| json!({"extension": extension, "files": files, "bytes": bytes});
-        Outcome::text(text.finish(&notes))
-            .truncated(truncated)
-            .with_data(&json!({
-                "total": self.total,
-                "truncated": truncated,
-                "files": files.iter().map(file).collect::<Vec<_>>(),
-                "extensions": extensions.iter().map(extension).collect::<Vec<_>>(),
-            }))
+        Outcome::text(text.finish(&notes)).truncated(truncated).with_data(&json!({
+            "total": self.total,
+            "truncated": truncated,
+            "files": files.iter().map(file).collect::<Vec<_>>(),
+            "extensions": extensions.iter().map(extension).collect::<Vec<_>>(),
+        }))
     }
 }
 

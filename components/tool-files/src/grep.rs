@@ -83,10 +83,7 @@ tool_kit::input! {
 
 pub fn grep(project: &Project, input: GrepInput) -> Result {
     if input.head_limit == Some(0) {
-        return Err(ToolError::invalid(
-            "/head_limit",
-            "no line is asked for: use 1 or more",
-        ));
+        return Err(ToolError::invalid("/head_limit", "no line is asked for: use 1 or more"));
     }
     let matcher = matcher(&input)?;
     let given = input.path.as_deref().unwrap_or(".");
@@ -94,19 +91,12 @@ pub fn grep(project: &Project, input: GrepInput) -> Result {
     refuse_git("/path", &place)?;
     let metadata = project.metadata(&place)?;
     if !metadata.is_dir() && !metadata.is_file() {
-        return Err(ToolError::failed(format!(
-            "`{}` is not a regular file",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is not a regular file", place.shown)));
     }
     let filter = Filter {
         hidden: false,
         types: input.r#type.as_deref().map(types).transpose()?,
-        globs: input
-            .glob
-            .as_deref()
-            .map(|glob| globs(project, glob))
-            .transpose()?,
+        globs: input.glob.as_deref().map(|glob| globs(project, glob)).transpose()?,
     };
     let mode = match input.output_mode.unwrap_or(OutputMode::FilesWithMatches) {
         OutputMode::Content => Mode::Content {
@@ -117,11 +107,7 @@ pub fn grep(project: &Project, input: GrepInput) -> Result {
         OutputMode::FilesWithMatches => Mode::Files,
         OutputMode::Count => Mode::Count,
     };
-    let lines_max = input
-        .head_limit
-        .unwrap_or(u64::MAX)
-        .try_into()
-        .unwrap_or(usize::MAX);
+    let lines_max = input.head_limit.unwrap_or(u64::MAX).try_into().unwrap_or(usize::MAX);
     let mut output = Output::new(mode, lines_max);
     let mut search = Search::new(matcher, mode, input.multiline.unwrap_or(false));
     let mut total_matches = 0;
@@ -143,12 +129,8 @@ pub fn grep(project: &Project, input: GrepInput) -> Result {
         if listed.len() < FILES_MAX {
             let metadata = entry.metadata().ok();
             let bytes = metadata.as_ref().map_or(0, |metadata| metadata.len());
-            let modified = metadata
-                .and_then(|metadata| metadata.modified().ok())
-                .map(rfc3339);
-            listed.push(
-                json!({"path": path, "matches": matches, "bytes": bytes, "modified": modified}),
-            );
+            let modified = metadata.and_then(|metadata| metadata.modified().ok()).map(rfc3339);
+            listed.push(json!({"path": path, "matches": matches, "bytes": bytes, "modified": modified}));
         }
     }
     let mut notes: Vec<String> = files.note().into_iter().collect();
@@ -166,9 +148,7 @@ pub fn grep(project: &Project, input: GrepInput) -> Result {
         "truncated": truncated,
         "files": listed,
     });
-    let Output {
-        mut text, lines, ..
-    } = output;
+    let Output { mut text, lines, .. } = output;
     if let (Mode::Content { .. }, Value::Object(data)) = (mode, &mut data) {
         data.insert("lines".to_owned(), lines.into());
     }
@@ -176,17 +156,13 @@ pub fn grep(project: &Project, input: GrepInput) -> Result {
         text = Text::new(1);
         text.line("no matches");
     }
-    Outcome::text(text.finish(&notes))
-        .truncated(truncated)
-        .with_data(&data)
+    Outcome::text(text.finish(&notes)).truncated(truncated).with_data(&data)
 }
 
 fn matcher(input: &GrepInput) -> Result<RegexMatcher> {
     let refuse = |why: String| ToolError::invalid("/pattern", why);
     if input.pattern.len() > PATTERN_BYTES_MAX {
-        return Err(refuse(format!(
-            "the pattern is longer than {PATTERN_BYTES_MAX} bytes"
-        )));
+        return Err(refuse(format!("the pattern is longer than {PATTERN_BYTES_MAX} bytes")));
     }
     let multiline = input.multiline.unwrap_or(false);
     let mut builder = RegexMatcherBuilder::new();
@@ -200,31 +176,23 @@ fn matcher(input: &GrepInput) -> Result<RegexMatcher> {
         // Searches line by line, and lets `$` match before CRLF as well.
         builder.line_terminator(Some(b'\n')).crlf(true);
     }
-    builder
-        .build(&input.pattern)
-        .map_err(|error| match error.kind() {
-            grep_regex::ErrorKind::NotAllowed(_) => {
-                refuse("the pattern matches a line end: set `multiline` to true".to_owned())
-            }
-            _ => {
-                // The last line says what; those before it draw the pattern.
-                let message = error.to_string();
-                let what = message.lines().last().unwrap_or_default().trim();
-                refuse(format!(
-                    "no regular expression: {}",
-                    what.trim_start_matches("error: ")
-                ))
-            }
-        })
+    builder.build(&input.pattern).map_err(|error| match error.kind() {
+        grep_regex::ErrorKind::NotAllowed(_) => {
+            refuse("the pattern matches a line end: set `multiline` to true".to_owned())
+        }
+        _ => {
+            // The last line says what; those before it draw the pattern.
+            let message = error.to_string();
+            let what = message.lines().last().unwrap_or_default().trim();
+            refuse(format!("no regular expression: {}", what.trim_start_matches("error: ")))
+        }
+    })
 }
 
 fn context(pointer: &str, lines: Option<u64>) -> Result<usize> {
     match lines.unwrap_or(0) {
         lines if lines <= CONTEXT_LINES_MAX => Ok(lines as usize),
-        _ => Err(ToolError::invalid(
-            pointer,
-            format!("at most {CONTEXT_LINES_MAX} lines"),
-        )),
+        _ => Err(ToolError::invalid(pointer, format!("at most {CONTEXT_LINES_MAX} lines"))),
     }
 }
 
@@ -236,43 +204,25 @@ fn types(name: &str) -> Result<Types> {
         let mut names: Vec<(f64, String)> = builder
             .definitions()
             .iter()
-            .map(|known| {
-                (
-                    strsim::jaro_winkler(known.name(), name),
-                    known.name().to_owned(),
-                )
-            })
+            .map(|known| (strsim::jaro_winkler(known.name(), name), known.name().to_owned()))
             .collect();
         names.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let names: Vec<_> = names
-            .into_iter()
-            .take(SIMILAR_TYPES_MAX)
-            .map(|(_, name)| name)
-            .collect();
+        let names: Vec<_> = names.into_iter().take(SIMILAR_TYPES_MAX).map(|(_, name)| name).collect();
         let names = names.join(", ");
-        let why = format!(
-            "no type is called `{name}`: use `glob` (such as `*.{name}`), or a type such as {names}"
-        );
+        let why = format!("no type is called `{name}`: use `glob` (such as `*.{name}`), or a type such as {names}");
         ToolError::invalid("/type", why)
     })
 }
 
 /// ripgrep's `--glob`; several are split at white space, and at commas outside of braces.
 fn globs(project: &Project, text: &str) -> Result<Override> {
-    let refuse =
-        |error: &dyn std::fmt::Display| ToolError::invalid("/glob", format!("no pattern: {error}"));
+    let refuse = |error: &dyn std::fmt::Display| ToolError::invalid("/glob", format!("no pattern: {error}"));
     let mut builder = OverrideBuilder::new(project.workspace());
     for word in text.split_whitespace() {
-        let split: Vec<&str> = if word.contains('{') {
-            vec![word]
-        } else {
-            word.split(',').collect()
-        };
+        let split: Vec<&str> = if word.contains('{') { vec![word] } else { word.split(',').collect() };
         for glob in split.into_iter().filter(|glob| !glob.is_empty()) {
             let glob = glob.strip_prefix("/workspace").unwrap_or(glob);
-            builder
-                .add(glob.trim_start_matches("./"))
-                .map_err(|error| refuse(&error))?;
+            builder.add(glob.trim_start_matches("./")).map_err(|error| refuse(&error))?;
         }
     }
     builder.build().map_err(|error| refuse(&error))

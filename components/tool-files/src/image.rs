@@ -6,21 +6,7 @@ pub fn media_type(head: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => Some("image/webp"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
         _ => None,
     }
 }
@@ -36,13 +22,7 @@ mod tests {
         assert_eq!(media_type(b"GIF89a"), Some("image/gif"));
         assert_eq!(media_type(b"GIF87a"), Some("image/gif"));
         assert_eq!(media_type(b"RIFF\0\0\0\0WEBPVP8 "), Some("image/webp"));
-        for other in [
-            &b""[..],
-            b"\x89PNG",
-            b"GIF90a",
-            b"RIFF\0\0\0\0WAVE",
-            b"%PDF-1.7",
-        ] {
+        for other in [&b""[..], b"\x89PNG", b"GIF90a", b"RIFF\0\0\0\0WAVE", b"%PDF-1.7"] {
             assert_eq!(media_type(other), None);
         }
     }

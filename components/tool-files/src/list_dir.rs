@@ -29,25 +29,15 @@ pub fn list_dir(project: &Project, input: ListDirInput) -> Result {
     let place = project.place("/path", &input.path)?;
     let metadata = project.metadata(&place)?;
     if metadata.is_file() {
-        return Err(ToolError::failed(format!(
-            "`{}` is a file: use Read",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is a file: use Read", place.shown)));
     }
     if !metadata.is_dir() {
-        return Err(ToolError::failed(format!(
-            "`{}` is not a directory",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is not a directory", place.shown)));
     }
     let mut names = Vec::new();
     let directory = fs::read_dir(&place.real).map_err(|error| cannot("list", &place, &error))?;
     for entry in directory.take(NAMES_MAX) {
-        names.push(
-            entry
-                .map_err(|error| cannot("list", &place, &error))?
-                .file_name(),
-        );
+        names.push(entry.map_err(|error| cannot("list", &place, &error))?.file_name());
     }
     names.sort_unstable();
     let mut text = Text::new(ENTRIES_MAX);
@@ -59,11 +49,7 @@ pub fn list_dir(project: &Project, input: ListDirInput) -> Result {
             continue;
         };
         let name = name.to_string_lossy();
-        let bytes = if metadata.is_file() {
-            metadata.len()
-        } else {
-            0
-        };
+        let bytes = if metadata.is_file() { metadata.len() } else { 0 };
         let (kind, line) = if metadata.is_dir() {
             ("directory", format!("{name}/"))
         } else if metadata.is_symlink() {
@@ -89,13 +75,9 @@ pub fn list_dir(project: &Project, input: ListDirInput) -> Result {
     let mut notes = Vec::new();
     if truncated {
         let all = group(names.len() as u64);
-        notes.push(format!(
-            "not all of {all} entries are shown: find the others with Glob"
-        ));
+        notes.push(format!("not all of {all} entries are shown: find the others with Glob"));
     }
-    Outcome::text(text.finish(&notes))
-        .truncated(truncated)
-        .with_data(&data)
+    Outcome::text(text.finish(&notes)).truncated(truncated).with_data(&data)
 }
 
 #[cfg(test)]
@@ -126,32 +108,18 @@ mod tests {
         fs::write(path("src/.hidden"), "1").unwrap();
         symlink("b.rs", path("src/a")).unwrap();
         let outcome = list(&project, "src").unwrap();
-        assert_eq!(
-            said(&outcome),
-            ".hidden  1 byte\na -> b.rs\nb.rs  5 bytes\ninner/"
-        );
+        assert_eq!(said(&outcome), ".hidden  1 byte\na -> b.rs\nb.rs  5 bytes\ninner/");
         let data: Value = serde_json::from_str(outcome.data.as_ref().unwrap()).unwrap();
         assert_eq!(data["path"], "src");
         let kinds: Vec<_> = data["entries"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|entry| {
-                (
-                    entry["kind"].as_str().unwrap(),
-                    entry["bytes"].as_u64().unwrap(),
-                )
-            })
+            .map(|entry| (entry["kind"].as_str().unwrap(), entry["bytes"].as_u64().unwrap()))
             .collect();
-        assert_eq!(
-            kinds,
-            [("file", 1), ("link", 0), ("file", 5), ("directory", 0)]
-        );
+        assert_eq!(kinds, [("file", 1), ("link", 0), ("file", 5), ("directory", 0)]);
         let modified = data["entries"][0]["modified"].as_str().unwrap();
-        assert!(
-            modified.ends_with('Z') && modified.len() == 20,
-            "{modified}"
-        );
+        assert!(modified.ends_with('Z') && modified.len() == 20, "{modified}");
     }
 
     #[test]
@@ -159,15 +127,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let project = Project::within(directory.path());
         fs::write(project.workspace().join("file"), "").unwrap();
-        assert_eq!(
-            list(&project, "file"),
-            Err(ToolError::failed("`file` is a file: use Read"))
-        );
+        assert_eq!(list(&project, "file"), Err(ToolError::failed("`file` is a file: use Read")));
         assert!(matches!(list(&project, "none"), Err(ToolError::Failed(_))));
-        assert!(matches!(
-            list(&project, "/etc"),
-            Err(ToolError::InvalidInput(_))
-        ));
+        assert!(matches!(list(&project, "/etc"), Err(ToolError::InvalidInput(_))));
         assert_eq!(said(&list(&project, "/tmp").unwrap()), "`/tmp` is empty");
     }
 
@@ -180,10 +142,7 @@ mod tests {
         }
         let outcome = list(&project, ".").unwrap();
         assert!(outcome.truncated);
-        assert!(
-            said(&outcome)
-                .ends_with("\n[not all of 2,001 entries are shown: find the others with Glob]")
-        );
+        assert!(said(&outcome).ends_with("\n[not all of 2,001 entries are shown: find the others with Glob]"));
         assert_eq!(said(&outcome).lines().count(), ENTRIES_MAX + 1);
     }
 }

@@ -40,19 +40,13 @@ pub struct Place {
 impl Project {
     /// Where the host mounts them.
     pub fn mounted() -> Self {
-        Self {
-            workspace: "/workspace".into(),
-            tmp: "/tmp".into(),
-        }
+        Self { workspace: "/workspace".into(), tmp: "/tmp".into() }
     }
 
     /// Both in a directory of a test.
     #[cfg(test)]
     pub fn within(directory: &Path) -> Self {
-        let project = Self {
-            workspace: directory.join("workspace"),
-            tmp: directory.join("tmp"),
-        };
+        let project = Self { workspace: directory.join("workspace"), tmp: directory.join("tmp") };
         fs::create_dir(&project.workspace).unwrap();
         fs::create_dir(&project.tmp).unwrap();
         project
@@ -93,9 +87,7 @@ impl Project {
                 "" | "." => {}
                 ".." if parts.pop().is_some() => {}
                 ".." => {
-                    return refuse(&format!(
-                        "`{path}` climbs out of the project: take a `..` away"
-                    ));
+                    return refuse(&format!("`{path}` climbs out of the project: take a `..` away"));
                 }
                 part => parts.push(part),
             }
@@ -107,21 +99,14 @@ impl Project {
             (prefix, "") => prefix.to_owned(),
             (prefix, inner) => format!("{prefix}/{inner}"),
         };
-        let real = if inner.is_empty() {
-            root.clone()
-        } else {
-            root.join(inner)
-        };
+        let real = if inner.is_empty() { root.clone() } else { root.join(inner) };
         Ok(Place { real, shown })
     }
 
     /// How results name a file that a walk found.
     pub fn shown(&self, real: &Path) -> String {
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        match (
-            real.strip_prefix(&self.workspace),
-            real.strip_prefix(&self.tmp),
-        ) {
+        match (real.strip_prefix(&self.workspace), real.strip_prefix(&self.tmp)) {
             (Ok(path), _) if path.as_os_str().is_empty() => ".".to_owned(),
             (Ok(path), _) => text(path),
             (_, Ok(path)) if path.as_os_str().is_empty() => "/tmp".to_owned(),
@@ -133,11 +118,7 @@ impl Project {
     /// Whether the host lends the tree that a place is in. Without a grant nothing is mounted, and all that a tool
     /// sees is that nothing is there.
     pub fn is_lent(&self, place: &Place) -> bool {
-        let root = if place.real.starts_with(&self.tmp) {
-            &self.tmp
-        } else {
-            &self.workspace
-        };
+        let root = if place.real.starts_with(&self.tmp) { &self.tmp } else { &self.workspace };
         fs::metadata(root).is_ok()
     }
 
@@ -161,9 +142,7 @@ impl Project {
             Ok(there) if there.is_dir() => {}
             Ok(_) => {
                 let parent = self.shown(parent);
-                return ToolError::failed(format!(
-                    "there is no `{shown}`: `{parent}` is a file, not a directory"
-                ));
+                return ToolError::failed(format!("there is no `{shown}`: `{parent}` is a file, not a directory"));
             }
             Err(_) => {
                 let parent = self.shown(parent);
@@ -192,18 +171,11 @@ fn split(path: &str) -> (&str, &str) {
 /// The names in a directory that are most like one that is not there, best first.
 fn similar(directory: &Path, name: &str) -> Vec<String> {
     let wanted = name.to_lowercase();
-    let stem = |name: &str| {
-        name.rsplit_once('.')
-            .map_or(name, |(stem, _)| stem)
-            .to_owned()
-    };
+    let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
     let likeness = |name: String| {
         let lower = name.to_lowercase();
-        let score = if stem(&lower) == stem(&wanted) {
-            1.0
-        } else {
-            strsim::normalized_damerau_levenshtein(&lower, &wanted)
-        };
+        let score =
+            if stem(&lower) == stem(&wanted) { 1.0 } else { strsim::normalized_damerau_levenshtein(&lower, &wanted) };
         (score, name)
     };
     let mut names: Vec<(f64, String)> = fs::read_dir(directory)
@@ -215,11 +187,7 @@ fn similar(directory: &Path, name: &str) -> Vec<String> {
         .filter(|(score, _)| *score >= SIMILAR_MIN)
         .collect();
     names.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    names
-        .into_iter()
-        .map(|(_, name)| name)
-        .take(SIMILAR_NAMES_MAX)
-        .collect()
+    names.into_iter().map(|(_, name)| name).take(SIMILAR_NAMES_MAX).collect()
 }
 
 /// Whether there is a link at a path, wherever it leads.
@@ -230,9 +198,7 @@ pub fn is_link(path: &Path) -> bool {
 /// The error for a link that the host does not follow: no power would change that.
 pub fn leads_out(place: &Place) -> ToolError {
     let shown = &place.shown;
-    ToolError::failed(format!(
-        "`{shown}` is a link that leads out of the project: name another file"
-    ))
+    ToolError::failed(format!("`{shown}` is a link that leads out of the project: name another file"))
 }
 
 /// An error of reading or listing.
@@ -257,15 +223,9 @@ const ACCES: i32 = if cfg!(target_os = "wasi") { 2 } else { 13 };
 
 fn is_refusal(error: &io::Error) -> bool {
     // `ENOTCAPABLE` of wasi-libc, which std has no kind for.
-    const NOTCAPABLE: Option<i32> = if cfg!(target_os = "wasi") {
-        Some(76)
-    } else {
-        None
-    };
-    matches!(
-        error.kind(),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-    ) || (NOTCAPABLE.is_some() && error.raw_os_error() == NOTCAPABLE)
+    const NOTCAPABLE: Option<i32> = if cfg!(target_os = "wasi") { Some(76) } else { None };
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+        || (NOTCAPABLE.is_some() && error.raw_os_error() == NOTCAPABLE)
 }
 
 #[cfg(test)]
@@ -290,10 +250,7 @@ mod tests {
             ("/tmp/a/./b", "/tmp/a/b", "/tmp/a/b"),
             ("...", "/workspace/...", "..."),
         ] {
-            let expected = Place {
-                real: real.into(),
-                shown: shown.into(),
-            };
+            let expected = Place { real: real.into(), shown: shown.into() };
             assert_eq!(place(path).unwrap(), expected, "{path}");
         }
     }
@@ -301,18 +258,9 @@ mod tests {
     #[test]
     fn other_paths_are_refused_where_they_stand() {
         let long = "a".repeat(PATH_BYTES_MAX + 1);
-        for path in [
-            "",
-            "..",
-            "a/../../b",
-            "/",
-            "/etc/passwd",
-            "/workspaces/a",
-            "/workspace/../etc",
-            "/tmp/..",
-            "a\0b",
-            &long,
-        ] {
+        for path in
+            ["", "..", "a/../../b", "/", "/etc/passwd", "/workspaces/a", "/workspace/../etc", "/tmp/..", "a\0b", &long]
+        {
             match place(path) {
                 Err(ToolError::InvalidInput(error)) => assert_eq!(error.pointer, "/p"),
                 other => panic!("{path}: {other:?}"),
@@ -334,22 +282,10 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(
-            said("confg.toml"),
-            "there is no `confg.toml`: did you mean `config.toml`?"
-        );
-        assert_eq!(
-            said("README.txt"),
-            "there is no `README.txt`: did you mean `Readme.md`?"
-        );
-        assert_eq!(
-            said("qqqqq"),
-            "there is no `qqqqq`: find it with Glob or ListDir"
-        );
-        assert_eq!(
-            said("main.rs/x"),
-            "there is no `main.rs/x`: `main.rs` is a file, not a directory"
-        );
+        assert_eq!(said("confg.toml"), "there is no `confg.toml`: did you mean `config.toml`?");
+        assert_eq!(said("README.txt"), "there is no `README.txt`: did you mean `Readme.md`?");
+        assert_eq!(said("qqqqq"), "there is no `qqqqq`: find it with Glob or ListDir");
+        assert_eq!(said("main.rs/x"), "there is no `main.rs/x`: `main.rs` is a file, not a directory");
         assert!(said("no/x").contains("its directory `no` does not exist"));
     }
 
@@ -363,18 +299,13 @@ mod tests {
             let refused = ToolError::not_permitted("files:read", path);
             assert_eq!(project.metadata(&place).unwrap_err(), refused);
         }
-        assert!(
-            project
-                .metadata(&project.place("/p", "/tmp").unwrap())
-                .is_ok()
-        );
+        assert!(project.metadata(&project.place("/p", "/tmp").unwrap()).is_ok());
     }
 
     #[test]
     fn the_trees_themselves_have_names() {
         let project = Project::mounted();
-        let shown = ["/workspace", "/workspace/a", "/tmp", "/tmp/a/b"]
-            .map(|path| project.shown(Path::new(path)));
+        let shown = ["/workspace", "/workspace/a", "/tmp", "/tmp/a/b"].map(|path| project.shown(Path::new(path)));
         assert_eq!(shown, [".", "a", "/tmp", "/tmp/a/b"]);
     }
 
@@ -393,15 +324,9 @@ mod tests {
             assert_eq!(Err::<(), _>(cannot_write(&place, &error)), write);
         }
         let eperm = io::Error::from_raw_os_error(1);
-        assert_eq!(
-            cannot("read", &place, &eperm),
-            ToolError::not_permitted("files:read", "a")
-        );
+        assert_eq!(cannot("read", &place, &eperm), ToolError::not_permitted("files:read", "a"));
         let eacces = io::Error::from_raw_os_error(13);
-        assert!(matches!(
-            cannot("read", &place, &eacces),
-            ToolError::Failed(_)
-        ));
+        assert!(matches!(cannot("read", &place, &eacces), ToolError::Failed(_)));
         let full = io::Error::from(ErrorKind::StorageFull);
         assert!(matches!(cannot_write(&place, &full), ToolError::Failed(_)));
     }

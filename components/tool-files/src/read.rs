@@ -51,33 +51,21 @@ pub fn read(project: &Project, input: ReadInput) -> Result {
         return Err(ToolError::invalid("/offset", "lines are counted from 1"));
     }
     if input.limit == Some(0) {
-        return Err(ToolError::invalid(
-            "/limit",
-            "no line is asked for: use 1 or more",
-        ));
+        return Err(ToolError::invalid("/limit", "no line is asked for: use 1 or more"));
     }
     let place = project.place("/file_path", &input.file_path)?;
     let metadata = project.metadata(&place)?;
     if metadata.is_dir() {
-        return Err(ToolError::failed(format!(
-            "`{}` is a directory: use ListDir",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is a directory: use ListDir", place.shown)));
     }
     // Looked at before it is opened: opening a pipe would wait for its other end.
     if !metadata.is_file() {
-        return Err(ToolError::failed(format!(
-            "`{}` is not a regular file",
-            place.shown
-        )));
+        return Err(ToolError::failed(format!("`{}` is not a regular file", place.shown)));
     }
     let failed = |error: io::Error| cannot("read", &place, &error);
     let mut file = File::open(&place.real).map_err(failed)?;
     let mut head = Vec::new();
-    file.by_ref()
-        .take(SNIFF_BYTES)
-        .read_to_end(&mut head)
-        .map_err(failed)?;
+    file.by_ref().take(SNIFF_BYTES).read_to_end(&mut head).map_err(failed)?;
     if let Some(media_type) = image::media_type(&head) {
         return read_image(&place, media_type, head, file);
     }
@@ -94,15 +82,11 @@ pub fn read(project: &Project, input: ReadInput) -> Result {
     let source = BufReader::with_capacity(BUFFER_BYTES, head.as_slice().chain(file));
     let page = Page::read(source, first, limit).map_err(failed)?;
     if page.total == 0 && first == 1 {
-        return Outcome::text(format!("`{}` is empty", place.shown))
-            .with_data(&data(&place, 1, 0, 0, bytes));
+        return Outcome::text(format!("`{}` is empty", place.shown)).with_data(&data(&place, 1, 0, 0, bytes));
     }
     if first > page.total {
         let lines = count(page.total, "line", "lines");
-        return Err(ToolError::invalid(
-            "/offset",
-            format!("`{}` has {lines}", place.shown),
-        ));
+        return Err(ToolError::invalid("/offset", format!("`{}` has {lines}", place.shown)));
     }
     let next = first + page.shown;
     let mut notes = Vec::new();
@@ -118,9 +102,7 @@ pub fn read(project: &Project, input: ReadInput) -> Result {
     let ended_early = next <= page.total && page.shown < input.limit.unwrap_or(u64::MAX);
     let truncated = page.cut_line || ended_early;
     let data = data(&place, first, page.shown, page.total, bytes);
-    Outcome::text(page.text.finish(&notes))
-        .truncated(truncated)
-        .with_data(&data)
+    Outcome::text(page.text.finish(&notes)).truncated(truncated).with_data(&data)
 }
 
 fn data(place: &Place, first: u64, lines: u64, total: u64, bytes: u64) -> serde_json::Value {
@@ -147,9 +129,7 @@ fn read_image(place: &Place, media_type: &str, head: Vec<u8>, file: File) -> Res
     let mut bytes = head;
     // One more than allowed, to see whether there is more: the size may have changed since it was asked.
     let rest = (IMAGE_BYTES_MAX + 1).saturating_sub(bytes.len() as u64);
-    file.take(rest)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot("read", place, &error))?;
+    file.take(rest).read_to_end(&mut bytes).map_err(|error| cannot("read", place, &error))?;
     let size = bytes.len() as u64;
     if size > IMAGE_BYTES_MAX {
         return Err(ToolError::failed(format!(
@@ -158,14 +138,8 @@ fn read_image(place: &Place, media_type: &str, head: Vec<u8>, file: File) -> Res
             group(IMAGE_BYTES_MAX)
         )));
     }
-    let text = format!(
-        "`{}`: {media_type}, {}",
-        place.shown,
-        count(size, "byte", "bytes")
-    );
-    Outcome::text(text)
-        .with_image(media_type, bytes)
-        .with_data(&data(place, 0, 0, 0, size))
+    let text = format!("`{}`: {media_type}, {}", place.shown, count(size, "byte", "bytes"));
+    Outcome::text(text).with_image(media_type, bytes).with_data(&data(place, 0, 0, 0, size))
 }
 
 /// Some lines of a file, numbered, and how many it has.
@@ -179,12 +153,7 @@ struct Page {
 impl Page {
     /// Goes through all of `source`, keeping one line at a time and of it no more than can be shown.
     fn read(mut source: impl BufRead, first: u64, limit: u64) -> io::Result<Self> {
-        let mut page = Self {
-            text: Text::new(usize::MAX),
-            shown: 0,
-            total: 0,
-            cut_line: false,
-        };
+        let mut page = Self { text: Text::new(usize::MAX), shown: 0, total: 0, cut_line: false };
         let mut line = Line::default();
         loop {
             let buffer = source.fill_buf()?;
@@ -227,10 +196,7 @@ impl Page {
             let number = self.total + 1;
             let start: &[u8] = match number {
                 // A byte order mark belongs to the file, not to its text.
-                1 => line
-                    .start
-                    .strip_prefix(b"\xef\xbb\xbf")
-                    .unwrap_or(&line.start),
+                1 => line.start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line.start),
                 _ => &line.start,
             };
             let (text, cut) = shorten(start, line.bytes, LINE_CHARS_MAX);
@@ -257,8 +223,7 @@ impl Line {
         self.bytes += piece.len() as u64;
         let room = LINE_BYTES_MAX - self.start.len();
         if keep {
-            self.start
-                .extend_from_slice(&piece[..piece.len().min(room)]);
+            self.start.extend_from_slice(&piece[..piece.len().min(room)]);
         }
     }
 }

@@ -18,10 +18,9 @@ const NAMES_MAX: usize = 8;
 /// Puts `bytes` at `place`, making its directory first. Says whether there was no file before.
 pub fn replace(project: &Project, place: &Place, bytes: &[u8]) -> Result<bool> {
     let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => ToolError::failed(format!(
-            "cannot write `{}`: a part of its path is a file, not a directory",
-            place.shown
-        )),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            ToolError::failed(format!("cannot write `{}`: a part of its path is a file, not a directory", place.shown))
+        }
         _ => cannot_write(place, &error),
     };
     if !project.is_lent(place) {
@@ -30,16 +29,10 @@ pub fn replace(project: &Project, place: &Place, bytes: &[u8]) -> Result<bool> {
     let target = follow(place)?;
     let before = match fs::metadata(&target) {
         Ok(before) if before.is_dir() => {
-            return Err(ToolError::failed(format!(
-                "`{}` is a directory: name a file in it",
-                place.shown
-            )));
+            return Err(ToolError::failed(format!("`{}` is a directory: name a file in it", place.shown)));
         }
         Ok(before) if !before.is_file() => {
-            return Err(ToolError::failed(format!(
-                "`{}` is not a regular file",
-                place.shown
-            )));
+            return Err(ToolError::failed(format!("`{}` is not a regular file", place.shown)));
         }
         Ok(before) => Some(before),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -80,10 +73,7 @@ fn follow(place: &Place) -> Result<PathBuf> {
             _ => return Ok(path),
         }
     }
-    Err(ToolError::failed(format!(
-        "`{}` is a link that leads to itself",
-        place.shown
-    )))
+    Err(ToolError::failed(format!("`{}` is a link that leads to itself", place.shown)))
 }
 
 fn create_beside(directory: &Path) -> io::Result<(PathBuf, File)> {
@@ -116,10 +106,7 @@ mod tests {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let project = Project::within(directory.path());
-            Self {
-                _directory: directory,
-                project,
-            }
+            Self { _directory: directory, project }
         }
 
         fn path(&self, path: &str) -> PathBuf {
@@ -142,10 +129,7 @@ mod tests {
         assert_eq!(here.replace("run.sh"), Ok(false));
         assert_eq!(fs::read(here.path("run.sh")).unwrap(), b"new");
         assert_eq!(fs::read(here.path("second")).unwrap(), b"old");
-        let mode = fs::metadata(here.path("run.sh"))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(here.path("run.sh")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o750);
         let left: Vec<_> = fs::read_dir(here.path("")).unwrap().collect();
         assert_eq!(left.len(), 2, "a temporary file is left: {left:?}");
@@ -155,10 +139,7 @@ mod tests {
     fn a_tree_that_is_not_lent_is_a_missing_power() {
         let here = Here::new();
         fs::remove_dir(here.path("")).unwrap();
-        assert_eq!(
-            here.replace("a/b"),
-            Err(ToolError::not_permitted("files:write", "a/b"))
-        );
+        assert_eq!(here.replace("a/b"), Err(ToolError::not_permitted("files:write", "a/b")));
         assert!(!here.path("").exists());
     }
 
@@ -186,10 +167,7 @@ mod tests {
         let here = Here::new();
         symlink("/etc/hosts", here.path("out")).unwrap();
         symlink("round", here.path("round")).unwrap();
-        for (path, why) in [
-            ("out", "leads out of the project"),
-            ("round", "leads to itself"),
-        ] {
+        for (path, why) in [("out", "leads out of the project"), ("round", "leads to itself")] {
             match here.replace(path) {
                 Err(ToolError::Failed(message)) => assert!(message.contains(why), "{message}"),
                 other => panic!("{other:?}"),
@@ -202,11 +180,9 @@ mod tests {
         let here = Here::new();
         fs::write(here.path("file"), "").unwrap();
         fs::create_dir(here.path("dir")).unwrap();
-        for (path, why) in [
-            ("file/x", "not a directory"),
-            ("file/x/y", "not a directory"),
-            ("dir", "`dir` is a directory"),
-        ] {
+        for (path, why) in
+            [("file/x", "not a directory"), ("file/x/y", "not a directory"), ("dir", "`dir` is a directory")]
+        {
             match here.replace(path) {
                 Err(ToolError::Failed(message)) => assert!(message.contains(why), "{message}"),
                 other => panic!("{path}: {other:?}"),

@@ -27,11 +27,7 @@ pub struct Mark {
 impl Text {
     /// At most `lines_max` lines, and at most [`TEXT_BYTES_MAX`] bytes.
     pub fn new(lines_max: usize) -> Self {
-        Self {
-            text: String::new(),
-            lines_left: lines_max,
-            cut: false,
-        }
+        Self { text: String::new(), lines_left: lines_max, cut: false }
     }
 
     /// Adds a line. Once one did not fit, none is added any more.
@@ -57,11 +53,7 @@ impl Text {
 
     /// Remembers what is there.
     pub fn mark(&self) -> Mark {
-        Mark {
-            bytes: self.text.len(),
-            lines_left: self.lines_left,
-            cut: self.cut,
-        }
+        Mark { bytes: self.text.len(), lines_left: self.lines_left, cut: self.cut }
     }
 
     /// Forgets what came after `mark`.
@@ -90,14 +82,7 @@ pub fn shorten(bytes: &[u8], bytes_in_all: u64, chars_max: usize) -> (String, bo
     let line: Cow<str> = String::from_utf8_lossy(bytes);
     match line.char_indices().nth(chars_max) {
         None => (line.into_owned(), false),
-        Some((end, _)) => (
-            format!(
-                "{}… [cut: the line has {} bytes]",
-                &line[..end],
-                group(bytes_in_all)
-            ),
-            true,
-        ),
+        Some((end, _)) => (format!("{}… [cut: the line has {} bytes]", &line[..end], group(bytes_in_all)), true),
     }
 }
 
@@ -163,28 +148,16 @@ mod tests {
     fn lines_are_cut_between_characters() {
         assert_eq!(shorten(b"ab\r\n", 4, 2), ("ab".into(), false));
         assert_eq!(shorten("äöü".as_bytes(), 6, 3), ("äöü".into(), false));
-        assert_eq!(
-            shorten("äöü".as_bytes(), 1234, 2),
-            ("äö… [cut: the line has 1,234 bytes]".into(), true)
-        );
+        assert_eq!(shorten("äöü".as_bytes(), 1234, 2), ("äö… [cut: the line has 1,234 bytes]".into(), true));
         assert_eq!(shorten(b"a\xffb", 3, 9).0, "a\u{fffd}b");
     }
 
     #[test]
     fn numbers_and_times_are_readable() {
-        assert_eq!(
-            [0, 999, 1000, 1234567].map(group),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1000, 1234567].map(group), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(count(1, "line", "lines"), "1 line");
         assert_eq!(count(2000, "line", "lines"), "2,000 lines");
-        assert_eq!(
-            rfc3339(UNIX_EPOCH + Duration::from_millis(1_500)),
-            "1970-01-01T00:00:01Z"
-        );
-        assert_eq!(
-            rfc3339(UNIX_EPOCH - Duration::from_secs(1)),
-            "1969-12-31T23:59:59Z"
-        );
+        assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_millis(1_500)), "1970-01-01T00:00:01Z");
+        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1969-12-31T23:59:59Z");
     }
 }

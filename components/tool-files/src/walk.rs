@@ -62,11 +62,7 @@ impl Files {
         if let Some(globs) = filter.globs {
             builder.overrides(globs);
         }
-        Self {
-            walk: builder.build(),
-            seen: 0,
-            trouble: Trouble::default(),
-        }
+        Self { walk: builder.build(), seen: 0, trouble: Trouble::default() }
     }
 
     /// Notes that something could not be read.
@@ -151,31 +147,17 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         symlink("z", project.workspace().join("link")).unwrap();
-        fs::write(
-            project.workspace().join(".gitignore"),
-            "*.log\n/build\n/a/only\n",
-        )
-        .unwrap();
+        fs::write(project.workspace().join(".gitignore"), "*.log\n/build\n/a/only\n").unwrap();
         fs::write(project.workspace().join("a/.gitignore"), "!kept.log\n").unwrap();
         let expected = ["a/b", "a/kept.log", "a-b", "sub/build/out", "z"];
         assert_eq!(below(&project, "", Filter::default()), expected);
         // The rules above a directory hold in it, too.
-        assert_eq!(
-            below(&project, "a", Filter::default()),
-            ["a/b", "a/kept.log"]
-        );
+        assert_eq!(below(&project, "a", Filter::default()), ["a/b", "a/kept.log"]);
         // What is named is walked, even where it would be left out.
         assert_eq!(below(&project, "build", Filter::default()), ["build/out"]);
-        let hidden = Filter {
-            hidden: true,
-            ..Filter::default()
-        };
+        let hidden = Filter { hidden: true, ..Filter::default() };
         let found = below(&project, "", hidden);
         assert!(found.contains(&".hidden/a".to_owned()));
-        assert!(
-            !found
-                .iter()
-                .any(|path| path.contains(".git/") || path.ends_with(".git"))
-        );
+        assert!(!found.iter().any(|path| path.contains(".git/") || path.ends_with(".git")));
     }
 }

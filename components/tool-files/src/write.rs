@@ -28,12 +28,8 @@ pub fn write(project: &Project, input: WriteInput) -> Result {
     let created = store::replace(project, &place, input.content.as_bytes())?;
     let bytes = input.content.len() as u64;
     let did = if created { "created" } else { "overwrote" };
-    Outcome::text(format!(
-        "{did} `{}` with {}",
-        place.shown,
-        count(bytes, "byte", "bytes")
-    ))
-    .with_data(&json!({"path": place.shown, "created": created, "bytes": bytes}))
+    Outcome::text(format!("{did} `{}` with {}", place.shown, count(bytes, "byte", "bytes")))
+        .with_data(&json!({"path": place.shown, "created": created, "bytes": bytes}))
 }
 
 #[cfg(test)]
@@ -43,13 +39,7 @@ mod tests {
     use tool_kit::Part;
 
     fn write_to(project: &Project, file_path: &str, content: &str) -> Result {
-        write(
-            project,
-            WriteInput {
-                file_path: file_path.into(),
-                content: content.into(),
-            },
-        )
+        write(project, WriteInput { file_path: file_path.into(), content: content.into() })
     }
 
     #[test]
@@ -57,27 +47,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let project = Project::within(directory.path());
         let outcome = write_to(&project, "/workspace/a/b.txt", "one").unwrap();
-        assert_eq!(
-            outcome.parts,
-            [Part::Text("created `a/b.txt` with 3 bytes".into())]
-        );
-        assert_eq!(
-            outcome.data.unwrap(),
-            r#"{"path":"a/b.txt","created":true,"bytes":3}"#
-        );
+        assert_eq!(outcome.parts, [Part::Text("created `a/b.txt` with 3 bytes".into())]);
+        assert_eq!(outcome.data.unwrap(), r#"{"path":"a/b.txt","created":true,"bytes":3}"#);
         let outcome = write_to(&project, "a/b.txt", "é").unwrap();
-        assert_eq!(
-            outcome.parts,
-            [Part::Text("overwrote `a/b.txt` with 2 bytes".into())]
-        );
-        assert_eq!(
-            outcome.data.unwrap(),
-            r#"{"path":"a/b.txt","created":false,"bytes":2}"#
-        );
-        assert_eq!(
-            fs::read_to_string(project.workspace().join("a/b.txt")).unwrap(),
-            "é"
-        );
+        assert_eq!(outcome.parts, [Part::Text("overwrote `a/b.txt` with 2 bytes".into())]);
+        assert_eq!(outcome.data.unwrap(), r#"{"path":"a/b.txt","created":false,"bytes":2}"#);
+        assert_eq!(fs::read_to_string(project.workspace().join("a/b.txt")).unwrap(), "é");
     }
 
     #[test]
@@ -85,10 +60,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let project = Project::within(directory.path());
         write_to(&project, "/tmp/x", "1").unwrap();
-        assert_eq!(
-            fs::read_to_string(directory.path().join("tmp/x")).unwrap(),
-            "1"
-        );
+        assert_eq!(fs::read_to_string(directory.path().join("tmp/x")).unwrap(), "1");
     }
 
     #[test]
@@ -101,10 +73,7 @@ mod tests {
                 other => panic!("{path}: {other:?}"),
             }
         }
-        assert!(matches!(
-            write_to(&project, ".", "1"),
-            Err(ToolError::Failed(_))
-        ));
+        assert!(matches!(write_to(&project, ".", "1"), Err(ToolError::Failed(_))));
         assert_eq!(fs::read_dir(project.workspace()).unwrap().count(), 0);
     }
 }

@@ -13,10 +13,8 @@ pub fn schema<T: JsonSchema>() -> String {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
     });
-    let mut schema = settings
-        .with_transform(RecursiveTransform(drop_rust_formats))
-        .into_generator()
-        .into_root_schema_for::<T>();
+    let mut schema =
+        settings.with_transform(RecursiveTransform(drop_rust_formats)).into_generator().into_root_schema_for::<T>();
     // The name of a Rust type tells a model nothing.
     schema.remove("title");
     schema.to_value().to_string()
@@ -24,16 +22,8 @@ pub fn schema<T: JsonSchema>() -> String {
 
 /// `uint32` and its kin are formats of Rust, not of JSON Schema; some model servers refuse what they do not know.
 fn drop_rust_formats(schema: &mut Schema) {
-    let rust = |format: &str| {
-        ["uint", "int", "float", "double"]
-            .iter()
-            .any(|known| format.starts_with(known))
-    };
-    if schema
-        .get("format")
-        .and_then(|format| format.as_str())
-        .is_some_and(rust)
-    {
+    let rust = |format: &str| ["uint", "int", "float", "double"].iter().any(|known| format.starts_with(known));
+    if schema.get("format").and_then(|format| format.as_str()).is_some_and(rust) {
         schema.remove("format");
     }
 }
@@ -53,8 +43,7 @@ pub fn parse<T: DeserializeOwned>(input: &str) -> Result<T, ToolError> {
         };
         ToolError::invalid(pointer(error.path()), message)
     })?;
-    json.end()
-        .map_err(|error| ToolError::invalid("", format!("not JSON: {error}")))?;
+    json.end().map_err(|error| ToolError::invalid("", format!("not JSON: {error}")))?;
     Ok(value)
 }
 
@@ -150,20 +139,14 @@ mod tests {
     #[test]
     fn a_missing_field_is_named_where_it_should_be() {
         let (pointer, message) = refused(r#"{"lines": [{}]}"#);
-        assert_eq!(
-            (pointer.as_str(), message.as_str()),
-            ("/lines/0", "missing field `a/b~c`")
-        );
+        assert_eq!((pointer.as_str(), message.as_str()), ("/lines/0", "missing field `a/b~c`"));
     }
 
     #[test]
     fn what_is_no_json_is_refused_as_a_whole() {
         for input in ["", "{", "{\"lines\": []} x", "lines"] {
             let (pointer, message) = refused(input);
-            assert!(
-                message.starts_with("not JSON: "),
-                "{input}: {pointer} {message}"
-            );
+            assert!(message.starts_with("not JSON: "), "{input}: {pointer} {message}");
         }
     }
 }

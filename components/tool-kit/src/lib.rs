@@ -35,8 +35,8 @@ pub use input::{parse, schema};
 pub use tool::{Context, Tool, call, list};
 
 pub use bindings::wardian::tool::types::{
-    Attachment, FileAccess, Image, InvalidInput, NotPermitted, Outcome, Part, Powers,
-    Tool as ToolInfo, ToolCall, ToolError,
+    Attachment, FileAccess, Image, InvalidInput, NotPermitted, Outcome, Part, Powers, Tool as ToolInfo, ToolCall,
+    ToolError,
 };
 pub use {schemars, serde, serde_json};
 
@@ -65,10 +65,7 @@ pub mod bindings {
 ///
 /// Cheap and never waits. Does nothing when the tool runs natively, in a test.
 pub fn progress(message: impl Into<String>, done: Option<(u64, u64)>) {
-    let update = bindings::wardian::tool::progress::Update {
-        message: message.into(),
-        done,
-    };
+    let update = bindings::wardian::tool::progress::Update { message: message.into(), done };
     // Natively there is no host to import this from.
     #[cfg(target_family = "wasm")]
     bindings::wardian::tool::progress::report(&update);
@@ -97,9 +94,7 @@ macro_rules! export {
                     $crate::list(&tools())
                 }
 
-                fn call(
-                    call: $crate::ToolCall,
-                ) -> ::std::result::Result<$crate::Outcome, $crate::ToolError> {
+                fn call(call: $crate::ToolCall) -> ::std::result::Result<$crate::Outcome, $crate::ToolError> {
                     $crate::call(&tools(), &call)
                 }
             }

@@ -9,21 +9,12 @@ use crate::{Attachment, Image, InvalidInput, NotPermitted, Outcome, Part, ToolEr
 impl Outcome {
     /// A result of one text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self {
-            parts: vec![Part::Text(text.into())],
-            data: None,
-            truncated: false,
-        }
+        Self { parts: vec![Part::Text(text.into())], data: None, truncated: false }
     }
 
     /// A result of one image: PNG, JPEG, GIF or WebP.
     pub fn image(media_type: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self {
-            parts: Vec::new(),
-            data: None,
-            truncated: false,
-        }
-        .with_image(media_type, bytes)
+        Self { parts: Vec::new(), data: None, truncated: false }.with_image(media_type, bytes)
     }
 
     /// And a text after what is there already.
@@ -34,25 +25,13 @@ impl Outcome {
 
     /// And an image: PNG, JPEG, GIF or WebP.
     pub fn with_image(mut self, media_type: impl Into<String>, bytes: Vec<u8>) -> Self {
-        self.parts.push(Part::Image(Image {
-            media_type: media_type.into(),
-            bytes,
-        }));
+        self.parts.push(Part::Image(Image { media_type: media_type.into(), bytes }));
         self
     }
 
     /// And a file that stays where it is, by its path in the workspace and its size.
-    pub fn with_file(
-        mut self,
-        path: impl Into<String>,
-        media_type: impl Into<String>,
-        bytes: u64,
-    ) -> Self {
-        let file = Attachment {
-            path: path.into(),
-            media_type: media_type.into(),
-            bytes,
-        };
+    pub fn with_file(mut self, path: impl Into<String>, media_type: impl Into<String>, bytes: u64) -> Self {
+        let file = Attachment { path: path.into(), media_type: media_type.into(), bytes };
         self.parts.push(Part::File(file));
         self
     }
@@ -81,18 +60,12 @@ impl ToolError {
 
     /// The value of the input at an RFC 6901 pointer is wrong; nothing was done.
     pub fn invalid(pointer: impl Into<String>, message: impl Display) -> Self {
-        Self::InvalidInput(InvalidInput {
-            pointer: pointer.into(),
-            message: message.to_string(),
-        })
+        Self::InvalidInput(InvalidInput { pointer: pointer.into(), message: message.to_string() })
     }
 
     /// The grant lacks `power`, for instance `files:write`, which `subject` needs; nothing was done.
     pub fn not_permitted(power: impl Into<String>, subject: impl Into<String>) -> Self {
-        Self::NotPermitted(NotPermitted {
-            power: power.into(),
-            subject: subject.into(),
-        })
+        Self::NotPermitted(NotPermitted { power: power.into(), subject: subject.into() })
     }
 }
 
@@ -126,18 +99,12 @@ mod tests {
             [Part::Image(image), Part::Text(text), Part::File(file)]
                 if image.bytes == [1] && text == "a" && file.path == "b.txt" && file.bytes == 2
         ));
-        assert_eq!(
-            (outcome.data.as_deref(), outcome.truncated),
-            (Some("[1,2]"), true)
-        );
+        assert_eq!((outcome.data.as_deref(), outcome.truncated), (Some("[1,2]"), true));
     }
 
     #[test]
     fn data_that_json_lacks_is_an_error() {
         let data = BTreeMap::from([(vec![1], 2)]);
-        assert!(matches!(
-            Outcome::text("").with_data(&data),
-            Err(ToolError::Failed(_))
-        ));
+        assert!(matches!(Outcome::text("").with_data(&data), Err(ToolError::Failed(_))));
     }
 }

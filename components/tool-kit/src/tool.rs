@@ -14,9 +14,7 @@ pub struct Context {
 impl Context {
     /// For tests; in a component the host's call makes it.
     pub fn new(call_id: impl Into<String>) -> Self {
-        Self {
-            call_id: call_id.into(),
-        }
+        Self { call_id: call_id.into() }
     }
 
     /// The id of the call, unique in a session.
@@ -49,12 +47,7 @@ impl Tool {
             name,
             description,
             schema: input::schema::<I>,
-            powers: Powers {
-                files: FileAccess::None,
-                net: Vec::new(),
-                process: Vec::new(),
-                env: Vec::new(),
-            },
+            powers: Powers { files: FileAccess::None, net: Vec::new(), process: Vec::new(), env: Vec::new() },
             run: Box::new(move |text, context| run(input::parse(text)?, context)),
         }
     }
@@ -124,13 +117,7 @@ mod tests {
     }
 
     fn tools() -> [Tool; 2] {
-        let echo = |input: Input, context: &Context| {
-            Ok(Outcome::text(format!(
-                "{} {}",
-                context.call_id(),
-                input.text
-            )))
-        };
+        let echo = |input: Input, context: &Context| Ok(Outcome::text(format!("{} {}", context.call_id(), input.text)));
         let fail = |_: Input, _: &Context| Err("no".into());
         [
             Tool::new("Echo", "Echoes.", echo),
@@ -144,50 +131,27 @@ mod tests {
     }
 
     fn ask(tool: &str, input: &str) -> Result<Outcome, ToolError> {
-        call(
-            &tools(),
-            &ToolCall {
-                id: "c1".into(),
-                tool: tool.into(),
-                input: input.into(),
-            },
-        )
+        call(&tools(), &ToolCall { id: "c1".into(), tool: tool.into(), input: input.into() })
     }
 
     #[test]
     fn a_call_reaches_its_tool() {
-        assert_eq!(
-            ask("Echo", r#"{"text": "x"}"#).unwrap(),
-            Outcome::text("c1 x")
-        );
-        assert_eq!(
-            ask("Fail", r#"{"text": "x"}"#),
-            Err(ToolError::failed("no"))
-        );
-        assert_eq!(
-            ask("None", "{}"),
-            Err(ToolError::UnknownTool("None".into()))
-        );
+        assert_eq!(ask("Echo", r#"{"text": "x"}"#).unwrap(), Outcome::text("c1 x"));
+        assert_eq!(ask("Fail", r#"{"text": "x"}"#), Err(ToolError::failed("no")));
+        assert_eq!(ask("None", "{}"), Err(ToolError::UnknownTool("None".into())));
         assert!(matches!(ask("Echo", "{}"), Err(ToolError::InvalidInput(_))));
     }
 
     #[test]
     fn a_list_says_what_was_declared() {
         let list = list(&tools());
-        assert_eq!(
-            (list[0].name.as_str(), list[0].powers.files),
-            ("Echo", FileAccess::None)
-        );
+        assert_eq!((list[0].name.as_str(), list[0].powers.files), ("Echo", FileAccess::None));
         assert!(list[0].input_schema.contains(r#""type":"object""#));
         let powers = &list[1].powers;
         assert_eq!(powers.files, FileAccess::Write);
         assert_eq!(
             (&powers.net[..], &powers.process[..], &powers.env[..]),
-            (
-                &["a.test".to_owned()][..],
-                &["sh".to_owned()][..],
-                &["HOME".to_owned()][..]
-            )
+            (&["a.test".to_owned()][..], &["sh".to_owned()][..], &["HOME".to_owned()][..])
         );
     }
 }

@@ -24,10 +24,7 @@ pub fn compose(source: &str, packages: &BTreeMap<String, Vec<u8>>) -> Result<Vec
         .collect();
     let resolution = document.resolve(bytes).map_err(|error| wrong(&error))?;
     // Validated below with our own features and our own words.
-    let options = EncodeOptions {
-        validate: false,
-        ..EncodeOptions::default()
-    };
+    let options = EncodeOptions { validate: false, ..EncodeOptions::default() };
     let composed = resolution.encode(options).map_err(|error| wrong(&error))?;
     validate(&composed)?;
     Ok(composed)
@@ -36,16 +33,8 @@ pub fn compose(source: &str, packages: &BTreeMap<String, Vec<u8>>) -> Result<Vec
 /// Like [`compose`], with everything read from files. Each package is checked by itself first, so that a broken one is
 /// named.
 pub fn compose_file(source: &Path, packages: &BTreeMap<String, PathBuf>) -> Result<Vec<u8>, Error> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| Error::Read {
-            path: path.to_owned(),
-            source: error,
-        })
-    };
-    let in_file = |path: &Path, error: Error| Error::InFile {
-        path: path.to_owned(),
-        error: Box::new(error),
-    };
+    let read = |path: &Path| std::fs::read(path).map_err(|error| Error::Read { path: path.to_owned(), source: error });
+    let in_file = |path: &Path, error: Error| Error::InFile { path: path.to_owned(), error: Box::new(error) };
     let mut bytes = BTreeMap::new();
     for (name, path) in packages {
         let component = read(path)?;
@@ -58,10 +47,7 @@ pub fn compose_file(source: &Path, packages: &BTreeMap<String, PathBuf>) -> Resu
 
 /// Turns an error of the composer, which knows byte spans, into one line that names the place.
 fn located(source: &str, error: &dyn Diagnostic) -> Error {
-    let offset = error
-        .labels()
-        .and_then(|mut labels| labels.next())
-        .map_or(0, |label| label.offset());
+    let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
     let before = String::from_utf8_lossy(&source.as_bytes()[..offset.min(source.len())]);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let mut message = error.to_string();
@@ -70,9 +56,5 @@ fn located(source: &str, error: &dyn Diagnostic) -> Error {
         message = format!("{message}: {error}");
         cause = error.source();
     }
-    Error::Compose {
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        message,
-    }
+    Error::Compose { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1, message }
 }

@@ -4,9 +4,7 @@ use crate::Error;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use wasmparser::{
-    BinaryReaderError, Encoding, KnownCustom, Parser, Payload, Validator, WasmFeatures,
-};
+use wasmparser::{BinaryReaderError, Encoding, KnownCustom, Parser, Payload, Validator, WasmFeatures};
 
 /// What a component says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,13 +23,11 @@ pub struct Inspection {
 
 /// Lowercase hex SHA-256: the name of these bytes.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Checks that the bytes are a component that obeys all rules of WebAssembly.
@@ -87,10 +83,7 @@ fn features() -> WasmFeatures {
 
 fn component_encoding(bytes: &[u8]) -> Result<(), Error> {
     match Parser::new(0).parse_all(bytes).next() {
-        Some(Ok(Payload::Version {
-            encoding: Encoding::Module,
-            ..
-        })) => Err(Error::CoreModule),
+        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => Err(Error::CoreModule),
         Some(Err(error)) => Err(error.into()),
         _ => Ok(()),
     }
@@ -104,11 +97,7 @@ fn read_producers(
         let field = field?;
         for value in field.values {
             let value = value?;
-            into.push(
-                format!("{}: {} {}", field.name, value.name, value.version)
-                    .trim_end()
-                    .to_owned(),
-            );
+            into.push(format!("{}: {} {}", field.name, value.name, value.version).trim_end().to_owned());
         }
     }
     Ok(())
@@ -116,9 +105,6 @@ fn read_producers(
 
 impl From<BinaryReaderError> for Error {
     fn from(error: BinaryReaderError) -> Self {
-        Error::Invalid {
-            message: error.message().to_owned(),
-            offset: error.offset() as usize,
-        }
+        Error::Invalid { message: error.message().to_owned(), offset: error.offset() as usize }
     }
 }

@@ -28,14 +28,8 @@ export outer["test:words/last"];
 
 fn chain() -> BTreeMap<String, Vec<u8>> {
     BTreeMap::from([
-        (
-            "test:inner".to_owned(),
-            greeter("test:words/first", "test:words/middle"),
-        ),
-        (
-            "test:outer".to_owned(),
-            greeter("test:words/middle", "test:words/last"),
-        ),
+        ("test:inner".to_owned(), greeter("test:words/first", "test:words/middle")),
+        ("test:outer".to_owned(), greeter("test:words/middle", "test:words/last")),
     ])
 }
 
@@ -51,10 +45,7 @@ fn tells_what_a_component_needs_and_offers() {
 
 #[test]
 fn a_digest_is_lowercase_sha256() {
-    assert_eq!(
-        digest(b""),
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    );
+    assert_eq!(digest(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 #[test]

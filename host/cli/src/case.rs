@@ -48,9 +48,11 @@ impl Case {
     pub fn new(directory: Option<&Path>, flags: &Flags) -> Result<Self, Failure> {
         let home = Home::find()?;
         let project = project(directory)?;
-        if home.folder.starts_with(&project) {
+        // As the system knows it: a link must not hide that one is in the other.
+        let state = fs::canonicalize(&home.folder).unwrap_or_else(|_| home.folder.clone());
+        if state.starts_with(&project) || project.starts_with(&state) {
             return Err(Failure::usage(format!(
-                "the project {} contains Wardian's own state ({})",
+                "the project {} and Wardian's own state ({}) overlap",
                 project.display(),
                 home.folder.display()
             ))
@@ -105,12 +107,15 @@ impl Case {
         }
         check_names(&tools)?;
         let options = self.options(&session.id, &agent);
+        let scratch = session.folder.join("tmp");
+        fs::create_dir_all(&scratch)
+            .map_err(|error| Failure::failed(format!("cannot create {}: {error}", scratch.display())))?;
         let mut agent = Agent::start(
             &self.host,
             AgentOptions {
                 agent,
                 tools,
-                files: Files { project: self.project.clone(), writable },
+                files: Files { project: self.project.clone(), writable, scratch: Some(scratch) },
                 session: session.folder.clone(),
                 access: SessionAccess::Write,
                 config,
@@ -178,7 +183,7 @@ pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool
     let options = AgentOptions {
         agent: agent(host)?,
         tools,
-        files: Files { project: PathBuf::new(), writable: false },
+        files: Files { project: PathBuf::new(), writable: false, scratch: None },
         session: folder.to_owned(),
         access: SessionAccess::Read,
         config: HashMap::new(),
@@ -201,9 +206,20 @@ pub fn components(files: &[PathBuf]) -> Result<Vec<(String, Bytes)>, Failure> {
         .collect();
     for path in files {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-        components.push((name, Bytes::Read(read_bounded(path, COMPONENT_BYTES_MAX)?)));
+        let bytes = read_bounded(path, COMPONENT_BYTES_MAX)?;
+        check_component(path, &bytes)?;
+        components.push((name, Bytes::Read(bytes)));
     }
     Ok(components)
+}
+
+/// Says in one line what is wrong with a file that is no component.
+pub fn check_component(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    wardian_bundle::validate(bytes).map_err(|error| {
+        let error = error.to_string();
+        let reason = error.lines().next().unwrap_or_default();
+        Failure::usage(format!("{} is no component: {reason}", path.display()))
+    })
 }
 
 pub fn load(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
@@ -257,8 +273,9 @@ fn provider_config(model: &str) -> Result<HashMap<String, String>, Failure> {
         Some(("script", path)) => String::from_utf8(read_bounded(Path::new(path), SCENARIO_BYTES_MAX)?)
             .map_err(|_| Failure::usage(format!("the scenario {path} is not UTF-8")))?,
         _ => {
-            return Err(Failure::usage(format!("there is no model {model:?}"))
-                .hint("this version knows demo and script:FILE"));
+            return Err(
+                Failure::usage(format!("there is no model {model:?}")).hint("this version knows demo and script:FILE")
+            );
         }
     };
     Ok(HashMap::from([("scenario".to_owned(), scenario)]))

@@ -57,7 +57,8 @@ impl Failure {
     }
 
     pub fn print(&self, color: bool) {
-        let (red, reset) = if color && std::env::var_os("NO_COLOR").is_none() { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+        let (red, reset) =
+            if color && std::env::var_os("NO_COLOR").is_none() { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
         eprintln!("{red}error:{reset} {}", self.message);
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
@@ -88,14 +89,18 @@ impl From<Error> for Failure {
 /// A session that cannot be opened.
 pub fn open_failure(session: &str, error: OpenError) -> Failure {
     match error {
-        OpenError::Damaged(damage) => {
-            Failure::integrity(format!("the journal of {session} is damaged at line {}: {}", damage.line, damage.reason))
-                .hint(format!("it can still be read: wardian log {session}"))
-        }
+        OpenError::Damaged(damage) => Failure::integrity(format!(
+            "the journal of {session} is damaged at line {}: {}",
+            damage.line, damage.reason
+        ))
+        .hint(format!("it can still be read: wardian log {session}")),
         OpenError::Newer(format) => Failure::integrity(format!(
             "the journal of {session} has format {format}, which this version does not know"
         ))
         .hint("install a later wardian"),
+        OpenError::InvalidOptions(message) => {
+            Failure::usage(message).hint("rules are in wardian.toml of the project and in config.toml of $WARDIAN_HOME")
+        }
         OpenError::Io(message) => Failure::failed(format!("session {session}: {message}")),
     }
 }

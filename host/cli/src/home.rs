@@ -57,7 +57,8 @@ impl Home {
         let mut sessions: Vec<_> = entries
             .flatten()
             .filter_map(|entry| {
-                let modified = fs::metadata(entry.path().join("journal.jsonl")).and_then(|data| data.modified()).ok()?;
+                let modified =
+                    fs::metadata(entry.path().join("journal.jsonl")).and_then(|data| data.modified()).ok()?;
                 Some((modified, entry.file_name().into_string().ok()?))
             })
             .collect();
@@ -69,9 +70,10 @@ impl Home {
     pub fn resolve(&self, given: Option<&str>) -> Result<String, Failure> {
         let sessions = self.sessions();
         let Some(given) = given else {
-            return sessions.into_iter().next().ok_or_else(|| {
-                Failure::usage("there is no session yet").hint("begin one: wardian run \"…\"")
-            });
+            return sessions
+                .into_iter()
+                .next()
+                .ok_or_else(|| Failure::usage("there is no session yet").hint("begin one: wardian run \"…\""));
         };
         let mut fitting: Vec<_> = sessions.iter().filter(|id| id.starts_with(given)).collect();
         if let Some(exact) = sessions.iter().find(|id| *id == given) {

@@ -151,7 +151,34 @@ fn read(path: &Path) -> Result<Option<File>, Failure> {
     }
     let text =
         fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    parse(&text, path).map(Some)
+    let file = parse(&text, path)?;
+    check_limits(&file, path)?;
+    Ok(Some(file))
+}
+
+/// A limit of zero would allow nothing at all.
+fn check_limits(file: &File, path: &Path) -> Result<(), Failure> {
+    let LimitsFile { wall_ms_max, cpu_ms_max, memory_bytes_max, table_elements_max, output_bytes_max, hostcalls_max } =
+        &file.limits;
+    let BudgetFile { steps_max, seconds_max, tokens_max, result_bytes_max } = &file.budget;
+    let zero = [
+        ("limits.wall_ms_max", *wall_ms_max),
+        ("limits.cpu_ms_max", *cpu_ms_max),
+        ("limits.memory_bytes_max", *memory_bytes_max),
+        ("limits.table_elements_max", table_elements_max.map(u64::from)),
+        ("limits.output_bytes_max", *output_bytes_max),
+        ("limits.hostcalls_max", *hostcalls_max),
+        ("budget.steps_max", *steps_max),
+        ("budget.seconds_max", *seconds_max),
+        ("budget.tokens_max", *tokens_max),
+        ("budget.result_bytes_max", *result_bytes_max),
+    ]
+    .into_iter()
+    .find(|(_, value)| *value == Some(0));
+    match zero {
+        Some((name, _)) => Err(Failure::usage(format!("{}: {name} must be at least 1", path.display()))),
+        None => Ok(()),
+    }
 }
 
 fn parse(text: &str, path: &Path) -> Result<File, Failure> {
@@ -186,7 +213,11 @@ impl Settings {
         let project_path = project.join(PROJECT_FILE);
         let own = read(&project_path)?.unwrap_or_default();
         check_project(&own, &project_path)?;
-        let user = read(&home.folder.join(HOME_FILE))?.unwrap_or_default();
+        let mut user = read(&home.folder.join(HOME_FILE))?.unwrap_or_default();
+        // A relative path is meant from where it is written.
+        for component in &mut user.components {
+            *component = home.folder.join(&*component);
+        }
         Self::merge(own, user, flags)
     }
 
@@ -320,6 +351,8 @@ mod tests {
         assert_eq!(merge("[budget]\nsteps_max = 7", "").budget.steps_max, Some(7));
         assert_eq!(merge("", "[budget]\nsteps_max = 1000").budget.steps_max, Some(1000));
         let path = Path::new("wardian.toml");
+        assert!(check_limits(&file("[limits]\nwall_ms_max = 0"), path).is_err());
+        assert!(check_limits(&file("[limits]\nwall_ms_max = 1"), path).is_ok());
         assert!(check_project(&file("[[rule]]\nverdict = \"allow\"\ntool = \"*\""), path).is_err());
         assert!(check_project(&file("components = [\"x.wasm\"]"), path).is_err());
         assert!(check_project(&file("[[rule]]\nverdict = \"deny\"\ntool = \"*\""), path).is_ok());

@@ -125,12 +125,16 @@ impl Show {
                 "input": serde_json::from_str::<serde_json::Value>(&started.input).unwrap_or_default(),
             }),
             Event::ToolFinished(finished) => {
-                let mut value = result_json(&finished.result);
-                value["type"] = "tool.finished".into();
-                value["id"] = finished.id.into();
-                value["tool"] = finished.tool.into();
-                value["ms"] = finished.ms.into();
-                value
+                let result = result_json(&finished.result);
+                json!({
+                    "type": "tool.finished",
+                    "id": finished.id,
+                    "tool": finished.tool,
+                    "ms": finished.ms,
+                    "output": result["output"],
+                    "truncated": result["truncated"],
+                    "error": result["error"],
+                })
             }
             Event::Retrying((reason, delay_ms)) => {
                 json!({"type": "retrying", "reason": reason, "delay_ms": delay_ms})
@@ -218,9 +222,7 @@ pub fn powers(powers: &Powers) -> String {
 }
 
 /// A tool's answer as JSON: `output` {`text`, `data`?, `attachments`?}, `truncated` and `error`.
-pub fn result_json(
-    result: &Result<Outcome, wardian_host::wit::CallError>,
-) -> serde_json::Value {
+pub fn result_json(result: &Result<Outcome, wardian_host::wit::CallError>) -> serde_json::Value {
     match result {
         Ok(outcome) => {
             let mut output = json!({"text": text(outcome)});

@@ -46,8 +46,7 @@ impl Pollable for Interrupted {
 impl Host for State {
     fn begin(&mut self, deadline_ms: Option<u64>) -> wasmtime::Result<()> {
         // A cancellation that came before the run began was meant for it: the one who cancels resets it.
-        self.control.deadline =
-            deadline_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+        self.control.deadline = deadline_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
         Ok(())
     }
 

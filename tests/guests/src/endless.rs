@@ -32,11 +32,7 @@ pub fn recurse(_: Nothing, _: &Context) -> Result {
 /// Uses the result after the call and a frame that must be kept, so that no optimiser makes a loop of it.
 fn descend(depth: u64) -> u64 {
     let frame = black_box([depth; 16]);
-    if frame[0] == u64::MAX {
-        0
-    } else {
-        descend(depth + 1) + black_box(frame)[15]
-    }
+    if frame[0] == u64::MAX { 0 } else { descend(depth + 1) + black_box(frame)[15] }
 }
 
 pub fn spin(_: Nothing, _: &Context) -> Result {

@@ -39,27 +39,11 @@ tool_kit::export!([
     Tool::new("Big", "Returns a text of so many bytes.", plain::big),
     Tool::new("Sleep", "Waits, then says so.", plain::sleep),
     Tool::new("BadData", "Returns data that is no JSON.", plain::bad_data),
-    Tool::new(
-        "ReadFile",
-        "Reads a file without having asked for the power.",
-        plain::read_file
-    ),
+    Tool::new("ReadFile", "Reads a file without having asked for the power.", plain::read_file),
     Tool::new("WriteFile", "Writes a file.", plain::write_file).writes_files(),
-    Tool::new(
-        "Env",
-        "Lists the environment and the arguments that it sees.",
-        plain::env
-    ),
-    Tool::new(
-        "Time",
-        "Says the system's time in milliseconds since 1970.",
-        plain::time
-    ),
-    Tool::new(
-        "Progress",
-        "Reports its progress three times.",
-        plain::progress
-    ),
+    Tool::new("Env", "Lists the environment and the arguments that it sees.", plain::env),
+    Tool::new("Time", "Says the system's time in milliseconds since 1970.", plain::time),
+    Tool::new("Progress", "Reports its progress three times.", plain::progress),
     Tool::new("Attach", "Returns an image and a file.", plain::attach),
     Tool::new("Stderr", "Complains on stderr, then fails.", plain::stderr),
     // These end the instance.
@@ -68,23 +52,11 @@ tool_kit::export!([
     Tool::new("Recurse", "Overflows the stack.", endless::recurse),
     // These never end by themselves.
     Tool::new("Spin", "Computes for ever.", endless::spin),
-    Tool::new(
-        "Allocate",
-        "Takes and touches memory without end.",
-        endless::allocate
-    ),
+    Tool::new("Allocate", "Takes and touches memory without end.", endless::allocate),
     Tool::new("Hostcalls", "Reads the clock for ever.", endless::hostcalls),
     Tool::new("FloodStdout", "Prints for ever.", endless::flood_stdout),
-    Tool::new(
-        "FloodStderr",
-        "Prints to stderr for ever.",
-        endless::flood_stderr
-    ),
-    Tool::new(
-        "FloodProgress",
-        "Reports progress for ever.",
-        endless::flood_progress
-    ),
+    Tool::new("FloodStderr", "Prints to stderr for ever.", endless::flood_stderr),
+    Tool::new("FloodProgress", "Reports progress for ever.", endless::flood_progress),
 ]);
 
 #[cfg(test)]
@@ -92,44 +64,25 @@ mod tests {
     use tool_kit::{FileAccess, Outcome, Part, ToolCall, ToolError};
 
     fn call(tool: &str, input: &str) -> Result<Outcome, ToolError> {
-        let call = ToolCall {
-            id: "c".into(),
-            tool: tool.into(),
-            input: input.into(),
-        };
+        let call = ToolCall { id: "c".into(), tool: tool.into(), input: input.into() };
         tool_kit::call(&crate::tools(), &call)
     }
 
     #[test]
     fn only_the_writer_asks_for_a_power() {
         let list = tool_kit::list(&crate::tools());
-        let asking: Vec<_> = list
-            .iter()
-            .filter(|tool| tool.powers.files != FileAccess::None)
-            .collect();
+        let asking: Vec<_> = list.iter().filter(|tool| tool.powers.files != FileAccess::None).collect();
         assert_eq!(asking.len(), 1);
-        assert_eq!(
-            (asking[0].name.as_str(), asking[0].powers.files),
-            ("WriteFile", FileAccess::Write)
-        );
+        assert_eq!((asking[0].name.as_str(), asking[0].powers.files), ("WriteFile", FileAccess::Write));
     }
 
     #[test]
     fn trivial_tools_do_what_they_say() {
         assert_eq!(call("Echo", r#"{"text": "x"}"#), Ok(Outcome::text("x")));
         assert_eq!(call("Big", r#"{"bytes": 5}"#), Ok(Outcome::text("xxxxx")));
-        assert_eq!(
-            call("Sleep", r#"{"ms": 1}"#),
-            Ok(Outcome::text("slept 1 ms"))
-        );
-        assert_eq!(
-            call("Stderr", "{}"),
-            Err(ToolError::failed("complained on stderr"))
-        );
-        assert_eq!(
-            call("Progress", "{}"),
-            Ok(Outcome::text("reported 3 times"))
-        );
+        assert_eq!(call("Sleep", r#"{"ms": 1}"#), Ok(Outcome::text("slept 1 ms")));
+        assert_eq!(call("Stderr", "{}"), Err(ToolError::failed("complained on stderr")));
+        assert_eq!(call("Progress", "{}"), Ok(Outcome::text("reported 3 times")));
         let data = call("BadData", "{}").unwrap().data.unwrap();
         assert!(tool_kit::serde_json::from_str::<tool_kit::serde_json::Value>(&data).is_err());
         assert!(matches!(
@@ -143,17 +96,11 @@ mod tests {
         let path = std::env::temp_dir().join(format!("wardian-guests-{}", std::process::id()));
         let path = path.to_str().unwrap();
         let target = tool_kit::serde_json::json!({"path": path, "text": "kept"}).to_string();
-        assert_eq!(
-            call("WriteFile", &target),
-            Ok(Outcome::text("wrote 4 bytes"))
-        );
+        assert_eq!(call("WriteFile", &target), Ok(Outcome::text("wrote 4 bytes")));
         let source = tool_kit::serde_json::json!({ "path": path }).to_string();
         assert_eq!(call("ReadFile", &source), Ok(Outcome::text("kept")));
         std::fs::remove_file(path).unwrap();
-        assert!(matches!(
-            call("ReadFile", &source),
-            Err(ToolError::Failed(_))
-        ));
+        assert!(matches!(call("ReadFile", &source), Err(ToolError::Failed(_))));
     }
 
     #[test]

@@ -79,9 +79,13 @@ impl Writer {
     }
 
     fn start(&mut self) -> Result<()> {
+        let settings = json!({
+            "instructions": "", "context_bytes_max": 1_u64 << 40, "parallel_calls_max": 8, "retries_max": 5,
+            "response_bytes_max": 4 << 20,
+        });
         self.event(&json!({
             "type": "session.start", "format": 1, "session": self.session, "wardian": "0.1.0", "project": "/project",
-            "agent": "0".repeat(64), "model": "synthetic", "components": {}, "limits": {}, "approve": "reads",
+            "agent": "0".repeat(64), "model": "synthetic", "components": {}, "limits": {}, "settings": settings, "approve": "reads",
             "resumed": self.seq > 0,
         }))
     }

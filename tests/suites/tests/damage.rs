@@ -107,7 +107,7 @@ fn a_journal_cut_short_after_a_finished_run_is_found() {
     let lines = journal::lines(&session.journal());
     let kept = lines.len() - 3;
     fs::write(session.journal(), lines[..kept].join("\n") + "\n").unwrap();
-    let reason = format!("but had {} lines", lines.len());
+    let reason = format!("had {} lines", lines.len());
     is_refused(&world, &session, &model, Some(kept as u64 + 1), &reason);
 }
 
@@ -150,7 +150,7 @@ fn a_journal_that_begins_with_something_else_is_refused() {
 fn an_emptied_journal_is_found() {
     let (world, session, model) = finished();
     fs::write(session.journal(), "").unwrap();
-    is_refused(&world, &session, &model, Some(1), "but had");
+    is_refused(&world, &session, &model, Some(1), "had");
 }
 
 #[test]

@@ -102,7 +102,8 @@ fn output_on_stderr() {
 #[test]
 fn output_as_progress() {
     let world = World::new();
-    world.settings("[limits]\noutput_bytes_max = 10000\n");
+    // No other limit is near: it must be this one that ends the call.
+    world.settings("[limits]\noutput_bytes_max = 10000\nhostcalls_max = 1000000000000\n");
     let done = world.wardian(&["call", "FloodProgress", "{}", "--component", &guests(), "--json"]).exits(1);
     assert_eq!(error(&done), ("limit".into(), "output_bytes_max reached (10000); the call was ended".into()));
 }

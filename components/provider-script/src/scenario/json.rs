@@ -5,9 +5,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// Turns of a scenario, calls or raw events of a turn. A parsed entry is much larger than the shortest text of one.
 pub const LIST_ENTRIES_MAX: usize = 10_000;
@@ -95,16 +93,11 @@ impl<'de, T: Deserialize<'de> + Entry> Visitor<'de> for List<T> {
             // serde_json takes line and column over from the message of the inner error.
             let entry = seq
                 .next_element_seed(Object(PhantomData::<T>))
-                .map_err(|error| {
-                    A::Error::custom(format!("{} {}: {error}", T::NAME, entries.len() + 1))
-                })?;
+                .map_err(|error| A::Error::custom(format!("{} {}: {error}", T::NAME, entries.len() + 1)))?;
             match entry {
                 None => return Ok(entries),
                 Some(_) if entries.len() == LIST_ENTRIES_MAX => {
-                    return Err(A::Error::custom(format!(
-                        "more than {LIST_ENTRIES_MAX} {}s",
-                        T::NAME
-                    )));
+                    return Err(A::Error::custom(format!("more than {LIST_ENTRIES_MAX} {}s", T::NAME)));
                 }
                 Some(entry) => entries.push(entry),
             }
@@ -113,9 +106,7 @@ impl<'de, T: Deserialize<'de> + Entry> Visitor<'de> for List<T> {
 }
 
 /// A list whose errors say which entry they are about.
-pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Entry>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Entry>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_seq(List(PhantomData))
 }
 

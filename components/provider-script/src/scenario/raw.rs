@@ -4,8 +4,7 @@ use serde::Deserialize;
 
 use super::json::Entry;
 use crate::world::wardian::agent::types::{
-    CallDelta, CallStart, Event, ModelError, NetworkError, NetworkKind, RateLimited, StopReason,
-    Usage,
+    CallDelta, CallStart, Event, ModelError, NetworkError, NetworkKind, RateLimited, StopReason, Usage,
 };
 
 /// One event, as a provider that nobody checked might send it.
@@ -103,10 +102,7 @@ pub enum Failure {
     /// No key, or a wrong one.
     Auth { message: String },
     /// Too many requests.
-    RateLimited {
-        message: String,
-        retry_after_ms: Option<u64>,
-    },
+    RateLimited { message: String, retry_after_ms: Option<u64> },
     /// Too busy.
     Overloaded { message: String },
     /// Rejected.
@@ -114,10 +110,7 @@ pub enum Failure {
     /// Filtered.
     ContentFilter { message: String },
     /// No connection, or a broken one.
-    Network {
-        message: String,
-        network: Option<NetworkFailure>,
-    },
+    Network { message: String, network: Option<NetworkFailure> },
     /// Not what the protocol allows.
     Protocol { message: String },
 }
@@ -160,10 +153,7 @@ impl RawRepeat {
 
 impl RawDelta {
     fn event(&self) -> Event {
-        Event::CallDelta(CallDelta {
-            id: self.id.clone(),
-            input: self.input.clone(),
-        })
+        Event::CallDelta(CallDelta { id: self.id.clone(), input: self.input.clone() })
     }
 }
 
@@ -173,10 +163,9 @@ impl RawEvent {
         let event = match self {
             RawEvent::Text(text) => Event::Text(text.clone()),
             RawEvent::Reasoning(text) => Event::Reasoning(text.clone()),
-            RawEvent::CallStart(start) => Event::CallStart(CallStart {
-                id: start.id.clone(),
-                tool: start.tool.clone(),
-            }),
+            RawEvent::CallStart(start) => {
+                Event::CallStart(CallStart { id: start.id.clone(), tool: start.tool.clone() })
+            }
             RawEvent::CallDelta(delta) => delta.event(),
             RawEvent::CallEnd(id) => Event::CallEnd(id.clone()),
             RawEvent::State(state) => Event::State(state.clone()),
@@ -202,13 +191,9 @@ impl Failure {
     pub fn model_error(&self) -> ModelError {
         match self.clone() {
             Failure::Auth { message } => ModelError::Auth(message),
-            Failure::RateLimited {
-                message,
-                retry_after_ms,
-            } => ModelError::RateLimited(RateLimited {
-                message,
-                retry_after_ms,
-            }),
+            Failure::RateLimited { message, retry_after_ms } => {
+                ModelError::RateLimited(RateLimited { message, retry_after_ms })
+            }
             Failure::Overloaded { message } => ModelError::Overloaded(message),
             Failure::InvalidRequest { message } => ModelError::InvalidRequest(message),
             Failure::ContentFilter { message } => ModelError::ContentFilter(message),

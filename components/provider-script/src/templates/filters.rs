@@ -11,12 +11,8 @@ const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
 pub fn add(engine: &mut Environment<'_>) {
     engine.add_filter("commas", |number: Value| whole(&number).map(commas));
     engine.add_filter("bytes", |number: Value| whole(&number).map(bytes));
-    engine.add_filter("ljust", |value: Value, width: usize| {
-        pad(&value, width, false)
-    });
-    engine.add_filter("rjust", |value: Value, width: usize| {
-        pad(&value, width, true)
-    });
+    engine.add_filter("ljust", |value: Value, width: usize| pad(&value, width, false));
+    engine.add_filter("rjust", |value: Value, width: usize| pad(&value, width, true));
     engine.add_filter("clip", clip);
 }
 
@@ -25,12 +21,9 @@ fn whole(value: &Value) -> Result<i64, Error> {
     if value.is_undefined() || value.is_none() {
         return Ok(0);
     }
-    value.as_i64().ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("{value} is not a whole number of 64 bits"),
-        )
-    })
+    value
+        .as_i64()
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{value} is not a whole number of 64 bits")))
 }
 
 /// `1234567` as `1,234,567`.
@@ -65,11 +58,7 @@ fn pad(value: &Value, width: usize, right: bool) -> Result<String, Error> {
     let width = checked(width)?;
     let text = value.to_string();
     let missing = " ".repeat(width.saturating_sub(text.chars().count()));
-    Ok(if right {
-        missing + &text
-    } else {
-        text + &missing
-    })
+    Ok(if right { missing + &text } else { text + &missing })
 }
 
 /// Cuts each line to `width` characters, the last of which is then `…`.

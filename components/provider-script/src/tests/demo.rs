@@ -21,11 +21,7 @@ type Tool<'a> = &'a dyn Fn(&str, &Value) -> Result<(String, Value), String>;
 
 /// Plays one prompt to its end, as an agent would.
 fn play(player: &mut Player, messages: &mut Vec<Message>, tool: Tool) -> Run {
-    let mut run = Run {
-        said: Vec::new(),
-        calls: Vec::new(),
-        answer: String::new(),
-    };
+    let mut run = Run { said: Vec::new(), calls: Vec::new(), answer: String::new() };
     messages.push(user("What is in this project?"));
     for _ in 0..10 {
         let answer = answer(player, &request(messages.clone())).expect("an answer");
@@ -39,8 +35,7 @@ fn play(player: &mut Player, messages: &mut Vec<Message>, tool: Tool) -> Run {
         messages.push(assistant(&ids));
         let mut calls = Vec::new();
         for (_, name, input) in &answer.calls {
-            let input: Value =
-                serde_json::from_str(input).unwrap_or_else(|error| panic!("{input}: {error}"));
+            let input: Value = serde_json::from_str(input).unwrap_or_else(|error| panic!("{input}: {error}"));
             messages.push(match tool(name, &input) {
                 Ok((text, data)) => result(name, &text, Some(&data.to_string())),
                 Err(error) => failed(name, &error),
@@ -60,15 +55,10 @@ fn run(tool: Tool) -> Run {
 /// `Tool subject` of every call, a line for each turn.
 fn calls(run: &Run) -> Vec<String> {
     let subject = |(tool, input): &(String, Value)| {
-        let subject = ["file_path", "path", "pattern"]
-            .iter()
-            .find_map(|key| input[*key].as_str());
+        let subject = ["file_path", "path", "pattern"].iter().find_map(|key| input[*key].as_str());
         format!("{tool} {}", subject.expect("a subject"))
     };
-    run.calls
-        .iter()
-        .map(|calls| calls.iter().map(subject).collect::<Vec<_>>().join(", "))
-        .collect()
+    run.calls.iter().map(|calls| calls.iter().map(subject).collect::<Vec<_>>().join(", ")).collect()
 }
 
 #[test]
@@ -137,21 +127,8 @@ fn an_empty_project() {
     assert_eq!(empty.calls.len(), 1);
     let report = "# Project at a glance\n\nThere is no file here to look at.\n\n---\n";
     assert!(empty.answer.starts_with(report), "{}", empty.answer);
-    let hidden = run(&|tool, _| {
-        small(
-            tool,
-            0,
-            json!([{"name": ".git", "kind": "directory"}]),
-            none(),
-        )
-    });
-    assert!(
-        hidden
-            .answer
-            .contains("to look at, only hidden or ignored ones."),
-        "{}",
-        hidden.answer
-    );
+    let hidden = run(&|tool, _| small(tool, 0, json!([{"name": ".git", "kind": "directory"}]), none()));
+    assert!(hidden.answer.contains("to look at, only hidden or ignored ones."), "{}", hidden.answer);
 }
 
 #[test]
@@ -185,36 +162,18 @@ fn a_readme_that_is_the_only_marked_file() {
         };
         match (tool, &input["offset"]) {
             ("Read", Value::Null) => text(&["Hello", "TODO: write", "Bye"], 1),
-            ("Read", offset) => text(
-                &["Hello", "TODO: write", "Bye"],
-                offset.as_u64().expect("a line") as usize,
-            ),
+            ("Read", offset) => text(&["Hello", "TODO: write", "Bye"], offset.as_u64().expect("a line") as usize),
             ("Grep", _) => {
                 let files = [file("readme.txt", 30, "2026-01-02T00:00:00Z", 1)];
                 let lines = [json!({"path": "readme.txt", "line": 2, "text": "TODO: write"})];
-                Ok((
-                    "…".into(),
-                    json!({"total_files": 1, "total_matches": 1, "files": files, "lines": lines}),
-                ))
+                Ok(("…".into(), json!({"total_files": 1, "total_matches": 1, "files": files, "lines": lines})))
             }
-            _ => small(
-                tool,
-                1,
-                json!([{"name": "readme.txt", "kind": "file"}]),
-                none(),
-            ),
+            _ => small(tool, 1, json!([{"name": "readme.txt", "kind": "file"}]), none()),
         }
     };
     let run = run(&tool);
-    assert_eq!(
-        calls(&run)[1..],
-        ["Grep readme.txt, Read readme.txt", "Read readme.txt"]
-    );
-    assert!(
-        run.said[1].ends_with("the beginning of readme.txt and the largest marked file."),
-        "{}",
-        run.said[1]
-    );
+    assert_eq!(calls(&run)[1..], ["Grep readme.txt, Read readme.txt", "Read readme.txt"]);
+    assert!(run.said[1].ends_with("the beginning of readme.txt and the largest marked file."), "{}", run.said[1]);
     let report = "\
 1 marker in 1 file.
 
@@ -241,36 +200,17 @@ The first one in `readme.txt`:
 fn refused_tools_are_reported_not_hidden() {
     let run = run(&|tool, _| Err(format!("{tool} needs files:read")));
     assert_eq!(run.calls.len(), 1);
-    assert!(
-        run.answer
-            .contains("I could not list the files: Glob needs files:read.\n"),
-        "{}",
-        run.answer
-    );
-    assert!(
-        run.answer
-            .contains("I could not search for markers: Grep needs files:read.\n"),
-        "{}",
-        run.answer
-    );
+    assert!(run.answer.contains("I could not list the files: Glob needs files:read.\n"), "{}", run.answer);
+    assert!(run.answer.contains("I could not search for markers: Grep needs files:read.\n"), "{}", run.answer);
 }
 
 #[test]
 fn each_prompt_of_a_session_gets_its_own_report() {
     let (mut player, mut messages) = (player(DEMO), Vec::new());
     let first = play(&mut player, &mut messages, &normal);
-    let second = play(&mut player, &mut messages, &|tool, _| {
-        small(tool, 0, json!([]), none())
-    });
-    assert!(
-        second.answer.contains("There is no file here"),
-        "{}",
-        second.answer
-    );
-    assert_eq!(
-        play(&mut player, &mut messages, &normal).answer,
-        first.answer
-    );
+    let second = play(&mut player, &mut messages, &|tool, _| small(tool, 0, json!([]), none()));
+    assert!(second.answer.contains("There is no file here"), "{}", second.answer);
+    assert_eq!(play(&mut player, &mut messages, &normal).answer, first.answer);
     let resumed = play(&mut self::player(DEMO), &mut messages, &normal);
     assert_eq!(resumed.answer, first.answer);
 }
@@ -279,45 +219,24 @@ fn each_prompt_of_a_session_gets_its_own_report() {
 #[test]
 fn a_huge_project_stays_within_the_bounds() {
     let tool = |tool: &str, input: &Value| {
-        let name =
-            |number: u64| format!("a/rather/long/path/to/a/file/number/{number:06}.e{number}");
-        let files: Vec<Value> = (0..1000)
-            .map(|n| file(&name(n), n, "2026-01-02T00:00:00Z", 1))
-            .collect();
+        let name = |number: u64| format!("a/rather/long/path/to/a/file/number/{number:06}.e{number}");
+        let files: Vec<Value> = (0..1000).map(|n| file(&name(n), n, "2026-01-02T00:00:00Z", 1)).collect();
         match (tool, input["path"].as_str()) {
             ("Glob", _) => {
-                let extensions: Vec<Value> = (0..1000)
-                    .map(|n| json!({"extension": format!("e{n}"), "files": 100, "bytes": 5}))
-                    .collect();
-                Ok((
-                    "…".into(),
-                    json!({"total": 100_000, "files": files, "extensions": extensions}),
-                ))
+                let extensions: Vec<Value> =
+                    (0..1000).map(|n| json!({"extension": format!("e{n}"), "files": 100, "bytes": 5})).collect();
+                Ok(("…".into(), json!({"total": 100_000, "files": files, "extensions": extensions})))
             }
             ("ListDir", _) => {
-                let entries: Vec<Value> = (0..2000)
-                    .map(|n| json!({"name": name(n), "kind": "file"}))
-                    .collect();
+                let entries: Vec<Value> = (0..2000).map(|n| json!({"name": name(n), "kind": "file"})).collect();
                 Ok(("…".into(), json!({"entries": entries})))
             }
-            ("Grep", None) => Ok((
-                "…".into(),
-                json!({"total_files": 1000, "total_matches": 1000, "files": files}),
-            )),
+            ("Grep", None) => Ok(("…".into(), json!({"total_files": 1000, "total_matches": 1000, "files": files}))),
             _ => Err("gone".into()),
         }
     };
     let run = run(&tool);
-    assert_eq!(
-        run.calls.len(),
-        2,
-        "no marker was read, so there are no lines around it"
-    );
-    assert!(
-        run.answer
-            .contains("| Other        |   100,000 |    4.9 KiB |"),
-        "{}",
-        run.answer
-    );
+    assert_eq!(run.calls.len(), 2, "no marker was read, so there are no lines around it");
+    assert!(run.answer.contains("| Other        |   100,000 |    4.9 KiB |"), "{}", run.answer);
     assert!(run.answer.contains("000999.e999`"), "{}", run.answer);
 }

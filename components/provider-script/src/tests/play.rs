@@ -6,51 +6,27 @@ use crate::world::wardian::agent::types::Usage;
 #[test]
 fn each_request_takes_the_next_turn_until_none_is_left() {
     let mut player = player(r#"{"turns": [{"text": "one"}, {"text": "two"}]}"#);
-    let compact = Request {
-        purpose: Purpose::Compact,
-        ..request(vec![user("p")])
-    };
+    let compact = Request { purpose: Purpose::Compact, ..request(vec![user("p")]) };
     assert_eq!(text(&mut player, &request(vec![user("p")])), "one");
     assert_eq!(text(&mut player, &compact), "two");
-    assert_eq!(
-        protocol(answer(&mut player, &request(vec![]))),
-        "the scenario is over: it has 2 turns"
-    );
+    assert_eq!(protocol(answer(&mut player, &request(vec![]))), "the scenario is over: it has 2 turns");
     let mut player = self::player(r#"{"turns": [{}]}"#);
-    assert_eq!(
-        answer(&mut player, &request(vec![])).expect("empty").stop,
-        Some(StopReason::EndTurn)
-    );
-    assert_eq!(
-        protocol(answer(&mut player, &request(vec![]))),
-        "the scenario is over: it has 1 turn"
-    );
+    assert_eq!(answer(&mut player, &request(vec![])).expect("empty").stop, Some(StopReason::EndTurn));
+    assert_eq!(protocol(answer(&mut player, &request(vec![]))), "the scenario is over: it has 1 turn");
 }
 
 #[test]
 fn text_streams_in_a_few_words_and_keeps_every_byte() {
     let said = "  Zwei  Bäume\n\nund drei\tFarne — 🌿🌿 ".to_owned() + &"ü".repeat(200);
-    let scenario =
-        serde_json::json!({"turns": [{"reasoning": "I think so, yes indeed", "text": said}]});
+    let scenario = serde_json::json!({"turns": [{"reasoning": "I think so, yes indeed", "text": said}]});
     let streamed = events(&mut player(&scenario.to_string()), &request(vec![])).expect("events");
     let texts: Vec<&str> = streamed
         .iter()
-        .filter_map(|event| {
-            if let Event::Text(text) = event {
-                Some(text.as_str())
-            } else {
-                None
-            }
-        })
+        .filter_map(|event| if let Event::Text(text) = event { Some(text.as_str()) } else { None })
         .collect();
     assert_eq!(texts.concat(), said);
     assert!(texts.len() > 6, "{texts:?}");
-    assert!(
-        texts
-            .iter()
-            .all(|text| text.len() <= 80 && text.split_whitespace().count() <= 3),
-        "{texts:?}"
-    );
+    assert!(texts.iter().all(|text| text.len() <= 80 && text.split_whitespace().count() <= 3), "{texts:?}");
     assert_eq!(texts[0], "  Zwei  Bäume\n\nund ");
     assert_eq!(streamed[0], Event::Reasoning("I think so, ".into()));
 }
@@ -65,10 +41,7 @@ fn calls_follow_the_text_with_their_input_in_pieces() {
     ]}]});
     let mut player = player(&scenario.to_string());
     let streamed = events(&mut player, &request(vec![])).expect("events");
-    let deltas: Vec<_> = streamed
-        .iter()
-        .filter(|event| matches!(event, Event::CallDelta(_)))
-        .collect();
+    let deltas: Vec<_> = streamed.iter().filter(|event| matches!(event, Event::CallDelta(_))).collect();
     assert!(deltas.len() >= 2000 / 256, "in pieces: {}", deltas.len());
     assert_eq!(streamed.last(), Some(&Event::Stop(StopReason::ToolCalls)));
 
@@ -76,18 +49,11 @@ fn calls_follow_the_text_with_their_input_in_pieces() {
     let answer = answer(&mut player, &request(vec![])).expect("an answer");
     assert_eq!(answer.text, "Hm.");
     let expected = [
-        (
-            "call_1_1",
-            "Write",
-            format!(r#"{{"z":1,"content":"{content}","a":[null,1.5]}}"#),
-        ),
+        ("call_1_1", "Write", format!(r#"{{"z":1,"content":"{content}","a":[null,1.5]}}"#)),
         ("call_1_2", "Read", "{}".into()),
         ("call_1_3", "Read", "{not json".into()),
     ];
-    assert_eq!(
-        answer.calls,
-        expected.map(|(id, tool, input)| (id.into(), tool.into(), input))
-    );
+    assert_eq!(answer.calls, expected.map(|(id, tool, input)| (id.into(), tool.into(), input)));
 }
 
 #[test]
@@ -95,17 +61,10 @@ fn ids_stay_unique_in_a_resumed_session() {
     let scenario = r#"{"turns": [{"calls": [{"tool": "Read"}, {"tool": "Read"}]}]}"#;
     let ids = |messages| {
         let answer = answer(&mut player(scenario), &request(messages)).expect("an answer");
-        answer
-            .calls
-            .into_iter()
-            .map(|(id, ..)| id)
-            .collect::<Vec<_>>()
+        answer.calls.into_iter().map(|(id, ..)| id).collect::<Vec<_>>()
     };
     assert_eq!(ids(vec![]), ["call_1_1", "call_1_2"]);
-    assert_eq!(
-        ids(vec![assistant(&["call_1_1", "call_1_1_2"])]),
-        ["call_1_1_3", "call_1_2"]
-    );
+    assert_eq!(ids(vec![assistant(&["call_1_1", "call_1_1_2"])]), ["call_1_1_3", "call_1_2"]);
     let mut answered = result("Read", "", None);
     if let Message::Tool(message) = &mut answered {
         message.call_id = "call_1_2".into();
@@ -120,11 +79,7 @@ fn usage_is_estimated_from_bytes() {
     asked.system = "1234".into();
     let mut player = player(r#"{"turns": [{"text": "12345", "calls": [{"tool": "Read"}]}]}"#);
     let streamed = events(&mut player, &asked).expect("events");
-    let usage = Usage {
-        input_tokens: 3,
-        cached_tokens: 0,
-        output_tokens: 3,
-    };
+    let usage = Usage { input_tokens: 3, cached_tokens: 0, output_tokens: 3 };
     assert_eq!(streamed[streamed.len() - 2], Event::Usage(usage));
 }
 
@@ -165,24 +120,17 @@ fn expect_looks_at_the_results_since_the_last_answer() {
 #[test]
 fn delay_and_pace_hold_events_back() {
     const MS: u64 = 1_000_000;
-    let mut player =
-        player(r#"{"turns": [{"delay_ms": 30, "pace_ms": 5, "text": "one two three four"}]}"#);
+    let mut player = player(r#"{"turns": [{"delay_ms": 30, "pace_ms": 5, "text": "one two three four"}]}"#);
     let mut play = player.begin(&request(vec![])).expect("it begins");
     play.start(|| 1000 * MS);
     assert_eq!(play.wait_ns(|| 1000 * MS), 30 * MS);
     assert_eq!(play.next(|| 1029 * MS), Ok(None));
     assert_eq!(play.wait_ns(|| 1029 * MS), MS);
-    assert_eq!(
-        play.next(|| 1030 * MS),
-        Ok(Some(Event::Text("one two three ".into())))
-    );
+    assert_eq!(play.next(|| 1030 * MS), Ok(Some(Event::Text("one two three ".into()))));
     assert_eq!(play.next(|| 1034 * MS), Ok(None));
     assert_eq!(play.wait_ns(|| 1034 * MS), MS);
     // Late is late: the pause counts from the event, not from when it was due.
-    assert_eq!(
-        play.next(|| 1050 * MS),
-        Ok(Some(Event::Text("four".into())))
-    );
+    assert_eq!(play.next(|| 1050 * MS), Ok(Some(Event::Text("four".into()))));
     assert_eq!(play.wait_ns(|| 1050 * MS), 5 * MS);
     assert_eq!(play.wait_ns(|| 1060 * MS), 0);
 }
@@ -194,9 +142,7 @@ fn an_error_waits_for_its_delay_and_endless_delays_do_not_overflow() {
         u64::MAX
     );
     let mut player = player(&late);
-    let mut play = player
-        .begin(&request(vec![]))
-        .expect("the error comes later");
+    let mut play = player.begin(&request(vec![])).expect("the error comes later");
     play.start(|| 5);
     assert_eq!(play.next(|| 5), Ok(None));
     assert_eq!(play.next(|| 1_000_005), Err(ModelError::Auth("m".into())));
@@ -214,18 +160,9 @@ fn restart_begins_again_for_each_prompt_but_not_for_a_retry() {
     let mut restarting = player(&format!(r#"{{{turns}, "restart": true}}"#));
     assert!(restarting.begin(&first()).is_err());
     assert_eq!(text(&mut restarting, &first()), "a");
-    assert!(
-        restarting.begin(&second()).is_err(),
-        "the second prompt is at turn 1 again"
-    );
+    assert!(restarting.begin(&second()).is_err(), "the second prompt is at turn 1 again");
     assert_eq!(text(&mut restarting, &second()), "a");
-    assert_eq!(
-        text(
-            &mut restarting,
-            &request(vec![user("p"), assistant(&[]), result("Read", "", None)])
-        ),
-        "b"
-    );
+    assert_eq!(text(&mut restarting, &request(vec![user("p"), assistant(&[]), result("Read", "", None)])), "b");
 
     // After a compaction a new prompt may come with as many messages as an old one.
     let overloaded = Some(ModelError::Overloaded("m".into()));
@@ -241,18 +178,9 @@ fn compact_answers_a_summary_without_taking_a_turn() {
     let mut player = player(
         r#"{"template": true, "compact": "Asked: {{ prompt }}", "restart": true, "turns": [{"text": "a"}, {"text": "b"}]}"#,
     );
-    let compact = Request {
-        purpose: Purpose::Compact,
-        ..request(vec![user("p"), user("q")])
-    };
+    let compact = Request { purpose: Purpose::Compact, ..request(vec![user("p"), user("q")]) };
     assert_eq!(text(&mut player, &request(vec![user("p")])), "a");
     let summary = answer(&mut player, &compact).expect("a summary");
-    assert_eq!(
-        (summary.text.as_str(), summary.stop),
-        ("Asked: q", Some(StopReason::EndTurn))
-    );
-    assert_eq!(
-        text(&mut player, &request(vec![user("p"), assistant(&[])])),
-        "b"
-    );
+    assert_eq!((summary.text.as_str(), summary.stop), ("Asked: q", Some(StopReason::EndTurn)));
+    assert_eq!(text(&mut player, &request(vec![user("p"), assistant(&[])])), "b");
 }

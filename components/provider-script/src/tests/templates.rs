@@ -13,9 +13,7 @@ fn conversation() -> Vec<Message> {
         result(
             "Glob",
             "a.rs",
-            Some(
-                r#"{"total": 1, "files": [{"path": "a.rs"}], "big": 12345678901, "neg": -4, "half": 0.5}"#,
-            ),
+            Some(r#"{"total": 1, "files": [{"path": "a.rs"}], "big": 12345678901, "neg": -4, "half": 0.5}"#),
         ),
         user("second"),
         assistant(&["b"]),
@@ -32,43 +30,22 @@ fn render(text: &str) -> String {
 
 #[test]
 fn templates_see_results_prompt_and_tools() {
+    assert_eq!(render("{{ prompt }} {{ tools|join(',') }}"), "second Glob,Read");
+    assert_eq!(render("{{ results|map(attribute='tool')|join(' ') }}"), "Glob Read Bash Read");
+    assert_eq!(render("{{ run|map(attribute='tool')|join(' ') }}"), "Read Bash Read");
+    assert_eq!(render("{{ last|map(attribute='tool')|join(' ') }}"), "Bash Read");
     assert_eq!(
-        render("{{ prompt }} {{ tools|join(',') }}"),
-        "second Glob,Read"
-    );
-    assert_eq!(
-        render("{{ results|map(attribute='tool')|join(' ') }}"),
-        "Glob Read Bash Read"
-    );
-    assert_eq!(
-        render("{{ run|map(attribute='tool')|join(' ') }}"),
-        "Read Bash Read"
-    );
-    assert_eq!(
-        render("{{ last|map(attribute='tool')|join(' ') }}"),
-        "Bash Read"
-    );
-    assert_eq!(
-        render(
-            "{{ results[1].text }}|{{ results[1].data is none }}|{{ results[1].error is none }}"
-        ),
+        render("{{ results[1].text }}|{{ results[1].data is none }}|{{ results[1].error is none }}"),
         "one\ntwo|True|True"
     );
-    assert_eq!(
-        render("{{ last[0].error }}|{{ last[0].text }}|{{ last[1].data is none }}"),
-        "needs process||True"
-    );
+    assert_eq!(render("{{ last[0].error }}|{{ last[0].text }}|{{ last[1].data is none }}"), "needs process||True");
     assert_eq!(
         render(
             "{{ results[0].data.files[0].path }} {{ results[0].data.big + 1 }} {{ results[0].data.neg }} {{ results[0].data.half }}"
         ),
         "a.rs 12345678902 -4 0.5"
     );
-    assert_eq!(
-        render("<{{ results[9].data.files[3].path }}>"),
-        "<>",
-        "what is not there is empty, however deep"
-    );
+    assert_eq!(render("<{{ results[9].data.files[3].path }}>"), "<>", "what is not there is empty, however deep");
 }
 
 #[test]
@@ -79,18 +56,14 @@ fn the_strings_of_inputs_are_templates_and_the_rest_is_not() {
     let answer = answer(&mut player(scenario), &request(vec![user("p \"q\"")])).expect("an answer");
     assert_eq!(answer.reasoning, "2");
     assert_eq!(answer.calls[0].1, "{{ 1 }}");
-    assert_eq!(
-        answer.calls[0].2,
-        r#"{"{{ 2 }}":["p \"q\"",{"n":3,"s":"a4"}]}"#
-    );
+    assert_eq!(answer.calls[0].2, r#"{"{{ 2 }}":["p \"q\"",{"n":3,"s":"a4"}]}"#);
     assert_eq!(answer.calls[1].2, r#"{"offset": 42, "path": "p \"q\""}"#);
 }
 
 #[test]
 fn without_template_braces_are_text() {
-    let mut player = player(
-        r#"{"turns": [{"text": "{{ 1 }} {% if", "calls": [{"tool": "R", "input": {"a": "{{ 2 }}"}}]}]}"#,
-    );
+    let mut player =
+        player(r#"{"turns": [{"text": "{{ 1 }} {% if", "calls": [{"tool": "R", "input": {"a": "{{ 2 }}"}}]}]}"#);
     let answer = answer(&mut player, &request(vec![])).expect("an answer");
     assert_eq!(answer.text, "{{ 1 }} {% if");
     assert_eq!(answer.calls[0].2, r#"{"a":"{{ 2 }}"}"#);
@@ -109,10 +82,7 @@ fn when_passes_over_turns_and_calls() {
     let first = answer(&mut player, &request(vec![user("p")])).expect("turn 2");
     assert_eq!(first.calls, [("call_2_2".into(), "B".into(), "{}".into())]);
     assert_eq!(text(&mut player, &request(vec![])), "end");
-    assert_eq!(
-        protocol(answer(&mut player, &request(vec![]))),
-        "the scenario is over: it has 5 turns"
-    );
+    assert_eq!(protocol(answer(&mut player, &request(vec![]))), "the scenario is over: it has 5 turns");
 }
 
 #[test]
@@ -128,41 +98,20 @@ fn the_prelude_defines_for_all_and_prints_nothing() {
 #[test]
 fn a_syntax_error_shows_before_the_first_turn() {
     for (scenario, why) in [
-        (
-            r#"{"template": true, "turns": [{}, {"text": ["a", "{{ 1 +"]}]}"#,
-            "turn 2, text: syntax error: ",
-        ),
+        (r#"{"template": true, "turns": [{}, {"text": ["a", "{{ 1 +"]}]}"#, "turn 2, text: syntax error: "),
         (
             r#"{"template": true, "turns": [{"calls": [{"tool": "R", "input": {"a": ["{% if %}"]}}]}]}"#,
             "turn 1, call 1, input: ",
         ),
-        (
-            r#"{"turns": [{"when": "a b"}]}"#,
-            "turn 1, when: syntax error: ",
-        ),
-        (
-            r#"{"turns": [{"calls": [{"tool": "R", "when": "("}]}]}"#,
-            "turn 1, call 1, when: ",
-        ),
-        (
-            r#"{"template": true, "turns": [], "prelude": "{% macro %}"}"#,
-            "prelude: syntax error: ",
-        ),
-        (
-            r#"{"template": true, "turns": [], "compact": "{{"}"#,
-            "compact: syntax error: ",
-        ),
+        (r#"{"turns": [{"when": "a b"}]}"#, "turn 1, when: syntax error: "),
+        (r#"{"turns": [{"calls": [{"tool": "R", "when": "("}]}]}"#, "turn 1, call 1, when: "),
+        (r#"{"template": true, "turns": [], "prelude": "{% macro %}"}"#, "prelude: syntax error: "),
+        (r#"{"template": true, "turns": [], "compact": "{{"}"#, "compact: syntax error: "),
     ] {
         let message = refused(scenario);
-        assert!(
-            message.starts_with("the scenario is not valid: ") && message.contains(why),
-            "{message}"
-        );
+        assert!(message.starts_with("the scenario is not valid: ") && message.contains(why), "{message}");
     }
-    assert!(
-        refused(r#"{"template": true, "turns": [{"text": ["a", "{{ 1 +"]}]}"#)
-            .ends_with("(line 2)")
-    );
+    assert!(refused(r#"{"template": true, "turns": [{"text": ["a", "{{ 1 +"]}]}"#).ends_with("(line 2)"));
 }
 
 #[test]
@@ -171,17 +120,10 @@ fn a_failing_template_names_turn_key_and_line() {
         "turns": [{"text": ["", "{{ 'x' - 1 }}"]}, {"calls": [{"tool": "R", "input": {"a": "{{ nope() }}"}}]}]}"#;
     let mut player = player(scenario);
     let first = invalid(answer(&mut player, &request(vec![])));
-    assert!(
-        first.starts_with("turn 1, text: invalid operation: ") && first.ends_with("(line 2)"),
-        "{first}"
-    );
+    assert!(first.starts_with("turn 1, text: invalid operation: ") && first.ends_with("(line 2)"), "{first}");
     let second = invalid(answer(&mut player, &request(vec![])));
-    assert!(
-        second.starts_with("turn 2, call 1, input: unknown function"),
-        "{second}"
-    );
-    let broken =
-        r#"{"template": true, "prelude": ["", "{{ 1 / 'x' }}"], "turns": [{"text": "{{ 1 }}"}]}"#;
+    assert!(second.starts_with("turn 2, call 1, input: unknown function"), "{second}");
+    let broken = r#"{"template": true, "prelude": ["", "{{ 1 / 'x' }}"], "turns": [{"text": "{{ 1 }}"}]}"#;
     let message = invalid(answer(&mut self::player(broken), &request(vec![])));
     assert!(message.ends_with("(line 2 of the prelude)"), "{message}");
 }
@@ -190,42 +132,19 @@ fn a_failing_template_names_turn_key_and_line() {
 fn fuel_output_and_results_are_bounded() {
     let fail = |text: &str| invalid(answer(&mut template(text), &request(vec![])));
     let endless = "{% for a in range(9000) %}{% for b in range(9000) %}{% set c = a + b %}{% endfor %}{% endfor %}";
-    assert!(
-        fail(endless).contains("template-fuel-max is 2000000"),
-        "{}",
-        fail(endless)
-    );
+    assert!(fail(endless).contains("template-fuel-max is 2000000"), "{}", fail(endless));
     let large = "{% for a in range(2000) %}{{ 'x' * 1000 }}{% endfor %}";
-    assert!(
-        fail(large).contains("template-output-bytes-max, 1048576"),
-        "{}",
-        fail(large)
-    );
+    assert!(fail(large).contains("template-output-bytes-max, 1048576"), "{}", fail(large));
     let nested = |depth| {
-        format!(
-            "{{% macro m(n) %}}{{% if n %}}{{{{ m(n - 1) }}}}{{% endif %}}{{% endmacro %}}{{{{ m({depth}) }}}}"
-        )
+        format!("{{% macro m(n) %}}{{% if n %}}{{{{ m(n - 1) }}}}{{% endif %}}{{% endmacro %}}{{{{ m({depth}) }}}}")
     };
     assert_eq!(render(&nested(5)), "");
-    assert!(
-        fail(&nested(20)).contains("recursion limit exceeded"),
-        "{}",
-        fail(&nested(20))
-    );
+    assert!(fail(&nested(20)).contains("recursion limit exceeded"), "{}", fail(&nested(20)));
 
     let huge = vec![result("Read", &"x".repeat(16 * 1024 * 1024 + 1), None)];
     let message = invalid(answer(&mut template("{{ 1 }}"), &request(huge.clone())));
-    assert!(
-        message.contains("results-bytes-max is 16777216"),
-        "{message}"
-    );
-    assert_eq!(
-        text(
-            &mut player(r#"{"turns": [{"text": "plain"}]}"#),
-            &request(huge)
-        ),
-        "plain"
-    );
+    assert!(message.contains("results-bytes-max is 16777216"), "{message}");
+    assert_eq!(text(&mut player(r#"{"turns": [{"text": "plain"}]}"#), &request(huge)), "plain");
 }
 
 #[test]
@@ -250,16 +169,9 @@ fn filters_make_numbers_and_columns_readable() {
         ("'abc'|clip(3)", "abc"),
         ("'abc'|clip(0)", ""),
     ] {
-        assert_eq!(
-            render(&format!("{{{{ {expression} }}}}")),
-            expected,
-            "{expression}"
-        );
+        assert_eq!(render(&format!("{{{{ {expression} }}}}")), expected, "{expression}");
     }
     for bad in ["'x'|commas", "1.5|bytes", "1|ljust(1001)", "'a'|clip(2000)"] {
-        invalid(answer(
-            &mut template(&format!("{{{{ {bad} }}}}")),
-            &request(vec![]),
-        ));
+        invalid(answer(&mut template(&format!("{{{{ {bad} }}}}")), &request(vec![])));
     }
 }

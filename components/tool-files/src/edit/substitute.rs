@@ -35,13 +35,7 @@ const LINES_NAMED_MAX: usize = 10;
 ///
 /// Models write `\n` whatever the file has. Where each line of the file ends in CRLF, both texts are taken to mean
 /// CRLF. Elsewhere they are taken as they are, and with the other line end only if that finds nothing.
-pub fn substitute(
-    content: &[u8],
-    old: &str,
-    new: &str,
-    all: bool,
-    bytes_max: usize,
-) -> Result<Substitution, Miss> {
+pub fn substitute(content: &[u8], old: &str, new: &str, all: bool, bytes_max: usize) -> Result<Substitution, Miss> {
     let line_ends = memchr::memchr_iter(b'\n', content).count();
     let crlf_ends = memmem::find_iter(content, b"\r\n").count();
     let as_crlf = || (to_crlf(old), to_crlf(new));
@@ -71,28 +65,18 @@ pub fn substitute(
         if let (Some(second), false) = (second, all) {
             let on = match count {
                 1 => vec![at, second],
-                _ => memmem::find_iter(content, old)
-                    .take(LINES_NAMED_MAX)
-                    .collect(),
+                _ => memmem::find_iter(content, old).take(LINES_NAMED_MAX).collect(),
             };
             let on = on.into_iter().map(|at| line(content, at)).collect();
-            return Err(Miss::Many {
-                count: count.max(2) as u64,
-                on,
-            });
+            return Err(Miss::Many { count: count.max(2) as u64, on });
         }
         let growth = new.len().saturating_sub(old.len()).checked_mul(count);
-        if growth
-            .and_then(|growth| growth.checked_add(content.len()))
-            .is_none_or(|bytes| bytes > bytes_max)
-        {
+        if growth.and_then(|growth| growth.checked_add(content.len())).is_none_or(|bytes| bytes > bytes_max) {
             return Err(Miss::TooLarge);
         }
         return Ok(replace(content, old, new));
     }
-    Err(Miss::None {
-        near: near(content, old),
-    })
+    Err(Miss::None { near: near(content, old) })
 }
 
 fn to_lf(text: &str) -> String {
@@ -100,11 +84,7 @@ fn to_lf(text: &str) -> String {
 }
 
 fn to_crlf(text: &str) -> Cow<'_, str> {
-    if text.contains('\n') {
-        to_lf(text).replace('\n', "\r\n").into()
-    } else {
-        text.into()
-    }
+    if text.contains('\n') { to_lf(text).replace('\n', "\r\n").into() } else { text.into() }
 }
 
 fn replace(content: &[u8], old: &[u8], new: &[u8]) -> Substitution {
@@ -122,11 +102,7 @@ fn replace(content: &[u8], old: &[u8], new: &[u8]) -> Substitution {
         count += 1;
     }
     after.extend_from_slice(&content[from..]);
-    Substitution {
-        content: after,
-        count,
-        first,
-    }
+    Substitution { content: after, count, first }
 }
 
 /// The line of an offset.
@@ -138,18 +114,12 @@ fn line(content: &[u8], at: usize) -> usize {
 /// two (`}`) would say nothing.
 fn near(content: &[u8], old: &str) -> Vec<usize> {
     const TELLING_BYTES_MIN: usize = 3;
-    let first = old
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or("");
+    let first = old.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
     if first.len() < TELLING_BYTES_MIN {
         return Vec::new();
     }
-    let mut lines: Vec<usize> = memmem::find_iter(content, first)
-        .take(LINES_NAMED_MAX)
-        .map(|at| line(content, at))
-        .collect();
+    let mut lines: Vec<usize> =
+        memmem::find_iter(content, first).take(LINES_NAMED_MAX).map(|at| line(content, at)).collect();
     lines.dedup();
     lines
 }
@@ -173,24 +143,9 @@ mod tests {
 
     #[test]
     fn several_occurrences_need_a_word() {
-        assert_eq!(
-            after("b\na\nb b", "b", "x", false),
-            Err(Miss::Many {
-                count: 3,
-                on: vec![1, 3, 3]
-            })
-        );
-        assert_eq!(
-            after("b\na\nb b", "b", "x", true),
-            Ok(("x\na\nx x".into(), 3))
-        );
-        assert_eq!(
-            after("aaa", "aa", "x", false),
-            Err(Miss::Many {
-                count: 2,
-                on: vec![1, 1]
-            })
-        );
+        assert_eq!(after("b\na\nb b", "b", "x", false), Err(Miss::Many { count: 3, on: vec![1, 3, 3] }));
+        assert_eq!(after("b\na\nb b", "b", "x", true), Ok(("x\na\nx x".into(), 3)));
+        assert_eq!(after("aaa", "aa", "x", false), Err(Miss::Many { count: 2, on: vec![1, 1] }));
         assert_eq!(after("aaa", "aa", "x", true), Ok(("xa".into(), 1)));
     }
 
@@ -198,82 +153,43 @@ mod tests {
     fn many_occurrences_are_counted_not_listed() {
         let content = "x\n".repeat(50);
         let on = (1..=LINES_NAMED_MAX).collect();
-        assert_eq!(
-            after(&content, "x", "y", false),
-            Err(Miss::Many { count: 50, on })
-        );
+        assert_eq!(after(&content, "x", "y", false), Err(Miss::Many { count: 50, on }));
     }
 
     #[test]
     fn growth_is_bounded() {
         let content = "x".repeat(10);
-        assert_eq!(
-            after(&content, "x", &"y".repeat(10), true),
-            Ok(("y".repeat(100), 10))
-        );
-        assert_eq!(
-            after(&content, "x", &"y".repeat(11), true),
-            Err(Miss::TooLarge)
-        );
+        assert_eq!(after(&content, "x", &"y".repeat(10), true), Ok(("y".repeat(100), 10)));
+        assert_eq!(after(&content, "x", &"y".repeat(11), true), Err(Miss::TooLarge));
     }
 
     #[test]
     fn a_near_miss_names_its_lines() {
         let content = "fn a() {\n    run();\n}\nfn b() {\n\trun();\n}\n";
-        assert_eq!(
-            after(content, "  run();\n  }", "", false),
-            Err(Miss::None { near: vec![2, 5] })
-        );
-        assert_eq!(
-            after(content, "}}", "", false),
-            Err(Miss::None { near: vec![] })
-        );
-        assert_eq!(
-            after(content, "walk();", "", false),
-            Err(Miss::None { near: vec![] })
-        );
+        assert_eq!(after(content, "  run();\n  }", "", false), Err(Miss::None { near: vec![2, 5] }));
+        assert_eq!(after(content, "}}", "", false), Err(Miss::None { near: vec![] }));
+        assert_eq!(after(content, "walk();", "", false), Err(Miss::None { near: vec![] }));
     }
 
     #[test]
     fn crlf_stays_crlf() {
         let file = "a\r\nb\r\nc\r\n";
-        assert_eq!(
-            after(file, "a\nb", "x\ny", false),
-            Ok(("x\r\ny\r\nc\r\n".into(), 1))
-        );
-        assert_eq!(
-            after(file, "a\r\nb", "x\r\ny", false),
-            Ok(("x\r\ny\r\nc\r\n".into(), 1))
-        );
-        assert_eq!(
-            after(file, "b", "x\ny", false),
-            Ok(("a\r\nx\r\ny\r\nc\r\n".into(), 1))
-        );
+        assert_eq!(after(file, "a\nb", "x\ny", false), Ok(("x\r\ny\r\nc\r\n".into(), 1)));
+        assert_eq!(after(file, "a\r\nb", "x\r\ny", false), Ok(("x\r\ny\r\nc\r\n".into(), 1)));
+        assert_eq!(after(file, "b", "x\ny", false), Ok(("a\r\nx\r\ny\r\nc\r\n".into(), 1)));
     }
 
     #[test]
     fn lf_stays_lf() {
-        assert_eq!(
-            after("a\nb\n", "a\r\nb", "x\r\ny", false),
-            Ok(("x\ny\n".into(), 1))
-        );
-        assert_eq!(
-            after("a\nb\n", "b", "x\ny", false),
-            Ok(("a\nx\ny\n".into(), 1))
-        );
+        assert_eq!(after("a\nb\n", "a\r\nb", "x\r\ny", false), Ok(("x\ny\n".into(), 1)));
+        assert_eq!(after("a\nb\n", "b", "x\ny", false), Ok(("a\nx\ny\n".into(), 1)));
     }
 
     #[test]
     fn mixed_line_ends_are_matched_as_they_are_first() {
         let file = "a\nb\r\nc\r\nd\n";
-        assert_eq!(
-            after(file, "a\nb", "x\ny", false),
-            Ok(("x\ny\r\nc\r\nd\n".into(), 1))
-        );
-        assert_eq!(
-            after(file, "b\nc", "x\ny", false),
-            Ok(("a\nx\r\ny\r\nd\n".into(), 1))
-        );
+        assert_eq!(after(file, "a\nb", "x\ny", false), Ok(("x\ny\r\nc\r\nd\n".into(), 1)));
+        assert_eq!(after(file, "b\nc", "x\ny", false), Ok(("a\nx\r\ny\r\nd\n".into(), 1)));
     }
 
     #[test]

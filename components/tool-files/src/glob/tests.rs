@@ -19,31 +19,21 @@ fn here(paths: &[&str]) -> Here {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "x").unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
-        file.set_modified(UNIX_EPOCH + Duration::from_secs(second))
-            .unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(second)).unwrap();
     }
-    Here {
-        _directory: directory,
-        project,
-    }
+    Here { _directory: directory, project }
 }
 
 impl Here {
     fn glob(&self, pattern: &str, path: Option<&str>) -> Result {
-        let input = GlobInput {
-            pattern: pattern.into(),
-            path: path.map(str::to_owned),
-        };
+        let input = GlobInput { pattern: pattern.into(), path: path.map(str::to_owned) };
         glob(&self.project, input)
     }
 
     fn found(&self, pattern: &str, path: Option<&str>) -> Vec<String> {
         let data = data_of(&self.glob(pattern, path).unwrap());
         let files = data["files"].as_array().unwrap();
-        files
-            .iter()
-            .map(|file| file["path"].as_str().unwrap().to_owned())
-            .collect()
+        files.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
     }
 
     fn pointed(&self, pattern: &str, path: Option<&str>) -> String {
@@ -62,10 +52,7 @@ fn data_of(outcome: &Outcome) -> Value {
 fn the_newest_come_first() {
     let here = here(&["old.RS", "src/mid.rs", "Makefile", "new.md"]);
     let outcome = here.glob("**", None).unwrap();
-    assert_eq!(
-        outcome.parts,
-        [Part::Text("new.md\nMakefile\nsrc/mid.rs\nold.RS".into())]
-    );
+    assert_eq!(outcome.parts, [Part::Text("new.md\nMakefile\nsrc/mid.rs\nold.RS".into())]);
     assert_eq!(
         data_of(&outcome),
         json!({
@@ -88,13 +75,7 @@ fn the_newest_come_first() {
 
 #[test]
 fn patterns_mean_what_models_expect() {
-    let here = here(&[
-        "a.rs",
-        "src/b.rs",
-        "src/in/c.rs",
-        "src/in/d.ts",
-        "web/e.tsx",
-    ]);
+    let here = here(&["a.rs", "src/b.rs", "src/in/c.rs", "src/in/d.ts", "web/e.tsx"]);
     for (pattern, path, expected) in [
         ("*.rs", None, "src/in/c.rs src/b.rs a.rs"),
         ("./*.rs", None, "src/in/c.rs src/b.rs a.rs"),
@@ -121,14 +102,7 @@ fn patterns_mean_what_models_expect() {
 
 #[test]
 fn hidden_and_ignored_files_come_when_named() {
-    let here = here(&[
-        ".env",
-        ".ci/x.yml",
-        "out/x.yml",
-        ".git/x.yml",
-        "a/.git/x.yml",
-        "x.yml",
-    ]);
+    let here = here(&[".env", ".ci/x.yml", "out/x.yml", ".git/x.yml", "a/.git/x.yml", "x.yml"]);
     fs::write(here.project.workspace().join(".gitignore"), "/out\n").unwrap();
     assert_eq!(here.found("**/*.yml", None), ["x.yml"]);
     assert_eq!(here.found(".ci/*.yml", None), [".ci/x.yml"]);
@@ -154,16 +128,10 @@ fn wrong_values_are_pointed_at() {
     assert_eq!(here.pointed("[", None), "/pattern");
     assert_eq!(here.pointed("../*", None), "/pattern");
     assert_eq!(here.pointed("/etc/*", None), "/pattern");
-    assert_eq!(
-        here.pointed(&"a".repeat(PATTERN_BYTES_MAX + 1), None),
-        "/pattern"
-    );
+    assert_eq!(here.pointed(&"a".repeat(PATTERN_BYTES_MAX + 1), None), "/pattern");
     assert_eq!(here.pointed("*", Some("/etc")), "/path");
     assert_eq!(here.pointed("*", Some("file")), "/path");
-    assert!(matches!(
-        here.glob("*", Some("none")),
-        Err(ToolError::Failed(_))
-    ));
+    assert!(matches!(here.glob("*", Some("none")), Err(ToolError::Failed(_))));
 }
 
 #[test]
@@ -171,19 +139,12 @@ fn only_the_newest_are_kept() {
     let mut found = Found::default();
     for number in 0..FILES_MAX as u64 + 2 {
         let modified = UNIX_EPOCH + Duration::from_secs(number % 7);
-        found.add(File {
-            path: format!("{number:04}.x{number}"),
-            bytes: 2,
-            modified,
-        });
+        found.add(File { path: format!("{number:04}.x{number}"), bytes: 2, modified });
     }
     let outcome = found.outcome("**", Vec::new()).unwrap();
     assert!(outcome.truncated);
     let data = data_of(&outcome);
-    assert_eq!(
-        (&data["total"], &data["truncated"]),
-        (&json!(1002), &json!(true))
-    );
+    assert_eq!((&data["total"], &data["truncated"]), (&json!(1002), &json!(true)));
     let files = data["files"].as_array().unwrap();
     assert_eq!(files.len(), FILES_MAX);
     assert_eq!(files[0]["path"], "0006.x6");

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use grep_matcher::{LineTerminator, Matcher};
 use grep_regex::RegexMatcher;
-use grep_searcher::{
-    BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkFinish, SinkMatch,
-};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkFinish, SinkMatch};
 use serde_json::{Value, json};
 
 use crate::text::{Text, shorten};
@@ -25,11 +23,7 @@ const HEAP_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The lines that match, with this context.
-    Content {
-        numbers: bool,
-        before: usize,
-        after: usize,
-    },
+    Content { numbers: bool, before: usize, after: usize },
     /// The path.
     Files,
     /// The path and the number of matches.
@@ -50,13 +44,7 @@ impl Output {
     pub fn new(mode: Mode, lines_max: usize) -> Self {
         let text = Text::new(lines_max);
         let lines_max = lines_max.min(LINES_MAX);
-        Self {
-            mode,
-            text,
-            lines: Vec::new(),
-            lines_max,
-            lines_cut: false,
-        }
+        Self { mode, text, lines: Vec::new(), lines_max, lines_cut: false }
     }
 
     /// Whether something was left out.
@@ -78,20 +66,14 @@ pub struct Search {
 impl Search {
     pub fn new(matcher: RegexMatcher, mode: Mode, multiline: bool) -> Self {
         let mut builder = SearcherBuilder::new();
-        builder
-            .binary_detection(BinaryDetection::quit(0))
-            .heap_limit(Some(HEAP_BYTES_MAX))
-            .multi_line(multiline);
+        builder.binary_detection(BinaryDetection::quit(0)).heap_limit(Some(HEAP_BYTES_MAX)).multi_line(multiline);
         if !multiline {
             builder.line_terminator(LineTerminator::crlf());
         }
         if let Mode::Content { before, after, .. } = mode {
             builder.before_context(before).after_context(after);
         }
-        Self {
-            matcher,
-            searcher: builder.build(),
-        }
+        Self { matcher, searcher: builder.build() }
     }
 
     /// Searches the file at `real` and writes about it under the name `shown`. How many matches: lines, or where
@@ -108,12 +90,7 @@ impl Search {
             binary: false,
         };
         let result = self.searcher.search_path(&self.matcher, real, &mut sink);
-        let FileSink {
-            output,
-            matches,
-            binary,
-            ..
-        } = sink;
+        let FileSink { output, matches, binary, .. } = sink;
         if binary || result.is_err() {
             output.text.reset(text_before);
             output.lines.truncate(lines_before);
@@ -167,9 +144,7 @@ impl FileSink<'_> {
                 continue;
             }
             if self.output.lines.len() < self.output.lines_max {
-                self.output
-                    .lines
-                    .push(json!({"path": shown, "line": number, "text": line}));
+                self.output.lines.push(json!({"path": shown, "line": number, "text": line}));
             } else {
                 self.output.lines_cut = true;
             }

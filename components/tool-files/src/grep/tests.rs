@@ -16,10 +16,7 @@ fn here(files: &[(&str, &[u8])]) -> Here {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    Here {
-        _directory: directory,
-        project,
-    }
+    Here { _directory: directory, project }
 }
 
 const FILES: &[(&str, &[u8])] = &[
@@ -60,20 +57,12 @@ fn files_with_matches_are_listed() {
     assert_eq!(here.said(json!({"pattern": r"one\("})), "a.rs\nlib/b.py");
     assert_eq!(here.said(json!({"pattern": "nowhere"})), "no matches");
     let data = here.data(json!({"pattern": "^fn "}));
-    assert_eq!(
-        (&data["total_files"], &data["total_matches"]),
-        (&json!(2), &json!(3))
-    );
+    assert_eq!((&data["total_files"], &data["total_matches"]), (&json!(2), &json!(3)));
     assert_eq!(data["truncated"], json!(false));
     assert_eq!(data["files"][0]["path"], "a.rs");
     assert_eq!(data["files"][0]["matches"], 2);
     assert_eq!(data["files"][0]["bytes"], 31);
-    assert!(
-        data["files"][0]["modified"]
-            .as_str()
-            .unwrap()
-            .ends_with('Z')
-    );
+    assert!(data["files"][0]["modified"].as_str().unwrap().ends_with('Z'));
     assert!(data.get("lines").is_none());
 }
 
@@ -91,31 +80,16 @@ fn content_is_shown_with_its_context() {
         input["output_mode"] = "content".into();
         here.said(input)
     };
-    assert_eq!(
-        content(json!({"pattern": "one"})),
-        "a.rs:1:fn one() {}\nlib/b.py:1:def one():"
-    );
-    assert_eq!(
-        content(json!({"pattern": "two", "-n": false})),
-        "a.rs:fn two() {}"
-    );
+    assert_eq!(content(json!({"pattern": "one"})), "a.rs:1:fn one() {}\nlib/b.py:1:def one():");
+    assert_eq!(content(json!({"pattern": "two", "-n": false})), "a.rs:fn two() {}");
     assert_eq!(
         content(json!({"pattern": "one", "-A": 1})),
         "a.rs:1:fn one() {}\na.rs-2-fn two() {}\n--\nlib/b.py:1:def one():\nlib/b.py-2-    pass"
     );
-    assert_eq!(
-        content(json!({"pattern": "end", "-B": 1})),
-        "a.rs-2-fn two() {}\na.rs:3:// end"
-    );
-    assert_eq!(
-        content(json!({"pattern": "two", "-C": 1})),
-        "a.rs-1-fn one() {}\na.rs:2:fn two() {}\na.rs-3-// end"
-    );
+    assert_eq!(content(json!({"pattern": "end", "-B": 1})), "a.rs-2-fn two() {}\na.rs:3:// end");
+    assert_eq!(content(json!({"pattern": "two", "-C": 1})), "a.rs-1-fn one() {}\na.rs:2:fn two() {}\na.rs-3-// end");
     // The narrower word wins, as with ripgrep.
-    assert_eq!(
-        content(json!({"pattern": "two", "-C": 1, "-A": 0})),
-        "a.rs-1-fn one() {}\na.rs:2:fn two() {}"
-    );
+    assert_eq!(content(json!({"pattern": "two", "-C": 1, "-A": 0})), "a.rs-1-fn one() {}\na.rs:2:fn two() {}");
     let data = here.data(json!({"pattern": "t", "output_mode": "content", "-C": 1, "path": "lib"}));
     assert_eq!(
         data["lines"],
@@ -135,17 +109,11 @@ fn a_search_is_narrowed() {
         (json!({"pattern": "one", "type": "rust"}), "a.rs"),
         (json!({"pattern": "one", "type": "py"}), "lib/b.py"),
         (json!({"pattern": "one", "glob": "*.py"}), "lib/b.py"),
-        (
-            json!({"pattern": "e", "glob": "lib/*.{py,rs}"}),
-            "lib/b.py\nlib/c.rs",
-        ),
+        (json!({"pattern": "e", "glob": "lib/*.{py,rs}"}), "lib/b.py\nlib/c.rs"),
         (json!({"pattern": "e", "glob": "*.py, *.md"}), "lib/b.py"),
         (json!({"pattern": "e", "glob": "!*.rs"}), "lib/b.py"),
         (json!({"pattern": "e", "path": "lib"}), "lib/b.py\nlib/c.rs"),
-        (
-            json!({"pattern": "e", "path": "/workspace/lib", "glob": "lib/*.rs"}),
-            "lib/c.rs",
-        ),
+        (json!({"pattern": "e", "path": "/workspace/lib", "glob": "lib/*.rs"}), "lib/c.rs"),
         (json!({"pattern": "one", "path": ".hidden"}), ".hidden"),
         // `$` matches before CRLF.
         (json!({"pattern": "1;$"}), "lib/c.rs"),
@@ -175,13 +143,7 @@ fn a_binary_file_leaves_no_trace() {
     let input = json!({"pattern": "one", "output_mode": "content", "-A": 1});
     assert_eq!(here.said(input.clone()), "a:1:fn one\n--\nz:1:fn one");
     let data = here.data(input);
-    assert_eq!(
-        (
-            &data["total_matches"],
-            data["lines"].as_array().unwrap().len()
-        ),
-        (&json!(2), 2)
-    );
+    assert_eq!((&data["total_matches"], data["lines"].as_array().unwrap().len()), (&json!(2), 2));
 }
 
 #[test]
@@ -191,25 +153,18 @@ fn long_results_are_cut() {
     let here = here(&[("long", long.as_bytes()), ("many", many.as_bytes())]);
     let input = json!({"pattern": "x", "output_mode": "content", "head_limit": 2});
     let said = here.said(input.clone());
+    assert!(said.starts_with("long:1:xxx") && said.contains("x… [cut: the line has 601 bytes]\nmany:1:x\n["));
     assert!(
-        said.starts_with("long:1:xxx")
-            && said.contains("x… [cut: the line has 601 bytes]\nmany:1:x\n[")
+        said.ends_with("[not all of the 1,002 matches in 2 files are shown: narrow the search, or raise `head_limit`]")
     );
-    assert!(said.ends_with("[not all of the 1,002 matches in 2 files are shown: narrow the search, or raise `head_limit`]"));
     assert!(here.grep(input.clone()).unwrap().truncated);
     let data = here.data(input);
-    assert_eq!(
-        (&data["total_matches"], &data["truncated"]),
-        (&json!(1002), &json!(true))
-    );
+    assert_eq!((&data["total_matches"], &data["truncated"]), (&json!(1002), &json!(true)));
     assert_eq!(data["lines"].as_array().unwrap().len(), 2);
     let data = here.data(json!({"pattern": "x", "output_mode": "content"}));
     assert_eq!(data["lines"].as_array().unwrap().len(), search::LINES_MAX);
     assert_eq!(data["truncated"], true);
-    assert_eq!(
-        here.data(json!({"pattern": "x", "head_limit": 2}))["truncated"],
-        false
-    );
+    assert_eq!(here.data(json!({"pattern": "x", "head_limit": 2}))["truncated"], false);
 }
 
 #[test]
@@ -217,53 +172,22 @@ fn wrong_values_are_pointed_at() {
     let here = here(FILES);
     for (input, pointer, why) in [
         (json!({"pattern": "("}), "/pattern", "unclosed group"),
-        (
-            json!({"pattern": r"\w{1000}{1000}"}),
-            "/pattern",
-            "no regular expression",
-        ),
-        (
-            json!({"pattern": "a".repeat(PATTERN_BYTES_MAX + 1)}),
-            "/pattern",
-            "longer",
-        ),
+        (json!({"pattern": r"\w{1000}{1000}"}), "/pattern", "no regular expression"),
+        (json!({"pattern": "a".repeat(PATTERN_BYTES_MAX + 1)}), "/pattern", "longer"),
         (json!({"pattern": "x", "type": "rs"}), "/type", "`*.rs`"),
-        (
-            json!({"pattern": "x", "type": "rustt"}),
-            "/type",
-            "such as rust,",
-        ),
+        (json!({"pattern": "x", "type": "rustt"}), "/type", "such as rust,"),
         (json!({"pattern": "x", "glob": "[a"}), "/glob", "no pattern"),
-        (
-            json!({"pattern": "x", "path": "../x"}),
-            "/path",
-            "climbs out",
-        ),
-        (
-            json!({"pattern": "x", "path": ".git"}),
-            "/path",
-            "not searched",
-        ),
-        (
-            json!({"pattern": "x", "head_limit": 0}),
-            "/head_limit",
-            "1 or more",
-        ),
-        (
-            json!({"pattern": "x", "output_mode": "content", "-A": 1001}),
-            "/-A",
-            "at most 1000",
-        ),
+        (json!({"pattern": "x", "path": "../x"}), "/path", "climbs out"),
+        (json!({"pattern": "x", "path": ".git"}), "/path", "not searched"),
+        (json!({"pattern": "x", "head_limit": 0}), "/head_limit", "1 or more"),
+        (json!({"pattern": "x", "output_mode": "content", "-A": 1001}), "/-A", "at most 1000"),
     ] {
         let (at, message) = here.pointed(input.clone());
         assert_eq!(at, pointer, "{input}: {message}");
         assert!(message.contains(why), "{input}: {message}");
     }
     let missing = here.grep(json!({"pattern": "x", "path": "lob"}));
-    assert_eq!(
-        missing,
-        Err(ToolError::failed("there is no `lob`: did you mean `lib`?"))
-    );
+    assert_eq!(missing, Err(ToolError::failed("there is no `lob`: did you mean `lib`?")));
     let mode = tool_kit::parse::<GrepInput>(r#"{"pattern": "x", "output_mode": "lines"}"#);
     assert!(matches!(mode, Err(ToolError::InvalidInput(error)) if error.pointer == "/output_mode"));
 }

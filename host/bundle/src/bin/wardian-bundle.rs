@@ -36,18 +36,13 @@ fn compose(arguments: &[String]) -> Result<()> {
     let mut packages = BTreeMap::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .with_context(|| format!("{argument} needs a value\n{USAGE}"))
-        };
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
         match argument.as_str() {
             "-o" => output = Some(PathBuf::from(value()?)),
             "--dep" => {
                 let dep = value()?;
-                let (name, path) = dep
-                    .split_once('=')
-                    .with_context(|| format!("--dep {dep}: want NS:NAME=FILE.wasm"))?;
+                let (name, path) =
+                    dep.split_once('=').with_context(|| format!("--dep {dep}: want NS:NAME=FILE.wasm"))?;
                 packages.insert(name.to_owned(), PathBuf::from(path));
             }
             _ if source.is_none() && !argument.starts_with('-') => {
@@ -71,11 +66,9 @@ fn inspect(file: &Path) -> Result<()> {
     let bytes = read(file)?;
     let inspection = wardian_bundle::inspect(&bytes).with_context(|| file.display().to_string())?;
     println!("{} {} bytes", inspection.digest, inspection.bytes);
-    for (word, names) in [
-        ("import", &inspection.imports),
-        ("export", &inspection.exports),
-        ("made by", &inspection.producers),
-    ] {
+    for (word, names) in
+        [("import", &inspection.imports), ("export", &inspection.exports), ("made by", &inspection.producers)]
+    {
         for name in names {
             println!("{word} {name}");
         }

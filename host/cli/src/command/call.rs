@@ -78,7 +78,9 @@ pub fn run(arguments: Arguments) -> Outcome {
                 wardian_host::wit::Part::Image(image) => {
                     println!("[{} of {} bytes]", image.media_type, image.bytes.len());
                 }
-                wardian_host::wit::Part::File(file) => println!("[{}: {}, {} bytes]", file.path, file.media_type, file.bytes),
+                wardian_host::wit::Part::File(file) => {
+                    println!("[{}: {}, {} bytes]", file.path, file.media_type, file.bytes)
+                }
                 wardian_host::wit::Part::Text(_) => {}
             }
         }

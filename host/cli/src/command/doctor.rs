@@ -54,7 +54,12 @@ pub fn run(arguments: Arguments) -> Outcome {
 fn checks() -> Vec<Check> {
     let mut checks = vec![Check {
         name: "version",
-        found: Ok(format!("wardian {} on {}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS)),
+        found: Ok(format!(
+            "wardian {} on {}-{}",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::ARCH,
+            std::env::consts::OS
+        )),
         hint: "",
     }];
     let home = match Home::find() {
@@ -76,7 +81,11 @@ fn checks() -> Vec<Check> {
     let host = match case::host(&home) {
         Ok(host) => host,
         Err(failure) => {
-            checks.push(Check { name: "engine", found: Err(failure.text()), hint: "allow more virtual memory: ulimit -v" });
+            checks.push(Check {
+                name: "engine",
+                found: Err(failure.text()),
+                hint: "allow more virtual memory: ulimit -v",
+            });
             return checks;
         }
     };

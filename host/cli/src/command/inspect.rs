@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Outcome;
-use crate::case::{Bytes, components, read_bounded};
+use crate::case::{Bytes, check_component, components, read_bounded};
 use crate::embedded;
 use crate::failure::{Failure, code};
 use crate::show;
@@ -22,11 +22,9 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Outcome {
     let bytes = find(&arguments.component)?;
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::usage(format!("{} is no component: {error}", arguments.component.display()))
-    };
-    wardian_bundle::validate(&bytes).map_err(|error| failed(&error))?;
-    let inspection = wardian_bundle::inspect(&bytes).map_err(|error| failed(&error))?;
+    check_component(&arguments.component, &bytes)?;
+    let inspection = wardian_bundle::inspect(&bytes)
+        .map_err(|error| Failure::usage(format!("cannot inspect {}: {error}", arguments.component.display())))?;
     if arguments.json {
         show::print_json(&serde_json::to_value(&inspection).map_err(|error| Failure::failed(error.to_string()))?);
         return Ok(code::DONE);

@@ -16,7 +16,9 @@ const LINE_BYTES_MAX: u64 = 1 << 30;
 const TEXT_CHARS_MAX: usize = 100;
 
 #[derive(clap::Args)]
-#[command(after_help = "Example: wardian log --verify\n         wardian log 2026 --json | jq 'select(.type == \"tool.use\")'")]
+#[command(
+    after_help = "Example: wardian log --verify\n         wardian log 2026 --json | jq 'select(.type == \"tool.use\")'"
+)]
 pub struct Arguments {
     /// The session: its id or the beginning of it. Left out: the newest
     id: Option<String>,
@@ -35,7 +37,8 @@ pub fn run(arguments: Arguments) -> Outcome {
         return verify(&home, &id, arguments.json);
     }
     let path = home.session(&id).join("journal.jsonl");
-    let file = File::open(&path).map_err(|error| Failure::failed(format!("cannot read {}: {error}", path.display())))?;
+    let file =
+        File::open(&path).map_err(|error| Failure::failed(format!("cannot read {}: {error}", path.display())))?;
     let mut reader = BufReader::new(file);
     let mut out = std::io::stdout().lock();
     let mut line = Vec::new();
@@ -71,7 +74,10 @@ fn verify(home: &Home, id: &str, as_json: bool) -> Outcome {
             } else {
                 println!("{id}: {} events, whole; last line {}", report.events, report.head);
                 if report.torn_bytes > 0 {
-                    println!("a torn line of {} bytes at the end will be cut when the session goes on", report.torn_bytes);
+                    println!(
+                        "a torn line of {} bytes at the end will be cut when the session goes on",
+                        report.torn_bytes
+                    );
                 }
             }
             Ok(code::DONE)
@@ -80,7 +86,7 @@ fn verify(home: &Home, id: &str, as_json: bool) -> Outcome {
             if as_json {
                 let (line, reason) = match &error {
                     wardian_host::wit::OpenError::Damaged(damage) => (Some(damage.line), damage.reason.clone()),
-                    other => (None, format!("{other:?}")),
+                    other => (None, super::sessions::reason(other)),
                 };
                 show::print_json(&json!({"session": id, "ok": false, "line": line, "reason": reason}));
             }

@@ -1,6 +1,6 @@
 //! `wardian` without a command: a conversation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(Failure::usage("a conversation needs a terminal").hint("for one task: wardian run \"…\""));
     }
     let case = Case::new(arguments.directory.as_deref(), &arguments.flags)?;
-    let which = match (arguments.session, arguments.continue_newest) {
+    let which = match (arguments.session.clone(), arguments.continue_newest) {
         (Some(id), _) => Which::Existing(id),
         (None, true) => Which::Newest,
         (None, false) => Which::New,
@@ -78,7 +78,7 @@ pub fn run(arguments: Arguments) -> Outcome {
                 if matches!(command.trim(), "quit" | "exit" | "q") {
                     break;
                 }
-                slash(command, &open.session.id);
+                slash(command, &open.session.id, &case.project, &arguments.flags.components);
                 continue;
             }
             interrupter.reset();
@@ -103,7 +103,7 @@ fn editor(history: &std::path::Path) -> Result<Editor, Failure> {
 }
 
 /// The command line's own commands, with a slash. What fails is said and forgotten.
-fn slash(command: &str, session: &str) {
+fn slash(command: &str, session: &str, project: &Path, components: &[PathBuf]) {
     let mut words: Vec<String> = match command.split_once(' ') {
         // The JSON of a call is one argument, whatever is in it.
         Some(("call", rest)) => match rest.trim().split_once(' ') {
@@ -115,12 +115,18 @@ fn slash(command: &str, session: &str) {
     if words.first().is_some_and(|word| word == "log") && !words[1..].iter().any(|word| !word.starts_with('-')) {
         words.push(session.to_owned());
     }
+    if matches!(words.first().map(String::as_str), Some("tools" | "call")) {
+        words.extend(["-C".to_owned(), project.display().to_string()]);
+        for component in components {
+            words.extend(["--component".to_owned(), component.display().to_string()]);
+        }
+    }
     match words.first().map(String::as_str) {
         Some("help") | None => eprintln!("{HELP}"),
         Some("sessions" | "log" | "replay" | "tools" | "call" | "inspect" | "doctor") => {
             // In a process of its own: it brings its own threads, and its exit status matters to nobody.
-            let status = std::env::current_exe()
-                .and_then(|wardian| std::process::Command::new(wardian).args(&words).status());
+            let status =
+                std::env::current_exe().and_then(|wardian| std::process::Command::new(wardian).args(&words).status());
             if let Err(error) = status {
                 eprintln!("cannot run /{}: {error}", words[0]);
             }

@@ -55,11 +55,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(code::DONE)
 }
 
-fn reason(error: &OpenError) -> String {
+pub fn reason(error: &OpenError) -> String {
     match error {
         OpenError::Damaged(damage) => format!("damaged at line {}: {}", damage.line, damage.reason),
         OpenError::Newer(format) => format!("journal format {format} is from a later version"),
-        OpenError::Io(message) => message.clone(),
+        OpenError::Io(message) | OpenError::InvalidOptions(message) => message.clone(),
     }
 }
 

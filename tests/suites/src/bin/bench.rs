@@ -98,7 +98,7 @@ impl Bench {
         let powers = Powers { files: FileAccess::Read, net: vec![], process: vec![], env: vec![] };
         let options = ToolCallOptions {
             grant: Grant { powers, limits: Limits::default() },
-            files: Files { project: self.folder.clone(), writable: false },
+            files: Files { project: self.folder.clone(), writable: false, scratch: None },
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());
@@ -158,7 +158,7 @@ impl Bench {
         let options = AgentOptions {
             agent,
             tools,
-            files: Files { project: self.folder.clone(), writable: false },
+            files: Files { project: self.folder.clone(), writable: false, scratch: None },
             session: session.to_owned(),
             access: SessionAccess::Write,
             config: HashMap::from([("scenario".to_owned(), scenario)]),
