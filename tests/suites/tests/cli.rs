@@ -116,7 +116,7 @@ fn tools_in_two_components_are_refused() {
     let run = ["run", "-m", &model, "--component", &guests, "--component", &guests, "x"];
     world.wardian(&run).exits(2).says(&["is in two components"]);
     world.file("tool.wasm", "this is no component");
-    world.wardian(&["tools", "--component", "tool.wasm"]).exits(1).says(&["tool"]);
+    world.wardian(&["tools", "--component", "tool.wasm"]).exits(2).says(&["tool.wasm is no component"]);
     world.wardian(&["tools", "--component", "missing.wasm"]).exits(2).says(&["missing.wasm"]);
 }
 
