@@ -119,6 +119,10 @@ impl Replay {
     }
 
     pub fn turn(&self, owner_of_call: &str) -> Turn {
+        if self.divergence.is_some() {
+            // What others would wait for may never come.
+            return Turn::Nobodys;
+        }
         match self.peek().and_then(|(header, line)| owner(&header, line)) {
             Some(owner) if owner == owner_of_call => Turn::Mine,
             Some(owner) if self.open.contains(&owner) => Turn::Others,

@@ -274,7 +274,8 @@ fn replay_options(start: &event::SessionStart) -> Options {
         },
         instructions: start.settings.instructions.clone(),
         context_bytes_max: start.settings.context_bytes_max,
-        parallel_calls_max: start.settings.parallel_calls_max,
+        // Not the recorded one: which call comes when is in the journal, and it may name a call before its turn to start.
+        parallel_calls_max: u32::MAX,
         retries_max: start.settings.retries_max,
         // What was cut off for its length is in the journal with its error.
         response_bytes_max: u64::MAX,

@@ -155,3 +155,46 @@ fn assert_unchanged(before: &Path, after: &Path) {
     };
     assert!(list(before) == list(after), "the project was changed");
 }
+
+#[test]
+fn expectations_can_fail() {
+    use serde_json::json;
+    use suites::compact::matches;
+    let fits = |expected: Value, actual: Value| matches(&expected, &actual);
+    assert!(fits(json!({"a": ["x[..]z", 1]}), json!({"a": ["xyz", 1]})));
+    assert!(fits(json!("[..]b[..]d"), json!("abcd")));
+    assert!(!fits(json!("[..]b[..]d"), json!("adcb")));
+    assert!(!fits(json!("a[..]a"), json!("a")), "one text is not two");
+    assert!(!fits(json!({"a": 1}), json!({"a": 1, "b": 2})));
+    assert!(!fits(json!({"a": 1, "b": 2}), json!({"a": 1})));
+    assert!(!fits(json!([1, 2]), json!([1])));
+    let (one, other) = (json!({"type": "a"}), json!({"type": "b"}));
+    assert_eq!(difference(&[one.clone()], &[one.clone()]), None);
+    for (expected, actual) in [(vec![one.clone()], vec![]), (vec![], vec![one.clone()]), (vec![one], vec![other])] {
+        assert!(difference(&expected, &actual).is_some_and(|difference| difference.starts_with("event 0")));
+    }
+}
+
+#[test]
+fn compact_events_keep_what_matters_in_the_order_of_the_calls() {
+    use serde_json::json;
+    let call = |id: &str, tool: &str| json!({"id": id, "tool": tool, "input": {}});
+    let events = [
+        json!({"seq": 3, "type": "model.response", "text": "", "tool_calls": [call("1", "A"), call("2", "B")], "error": null}),
+        json!({"seq": 4, "type": "tool.use", "id": "1", "tool": "A", "input": {}}),
+        json!({"seq": 5, "type": "tool.use", "id": "2", "tool": "B", "input": {}}),
+        json!({"seq": 6, "type": "tool.result", "id": "2", "tool": "B", "output": {"text": "b"}, "error": null, "ms": 1}),
+        json!({"seq": 7, "type": "tool.result", "id": "1", "tool": "A", "output": {"text": "a"}, "error": null, "ms": 2}),
+        json!({"seq": 8, "type": "permission.answer", "id": "1", "allowed": false, "by": "user", "scope": "once"}),
+    ];
+    let calls = json!([{"tool": "A", "input": {}}, {"tool": "B", "input": {}}]);
+    let expected = json!([
+        {"type": "model.response", "tool_calls": calls},
+        {"type": "tool.use", "tool": "A", "input": {}},
+        {"type": "tool.result", "tool": "A", "text": "a"},
+        {"type": "permission.answer", "tool": "A", "allowed": false, "by": "user", "scope": "once"},
+        {"type": "tool.use", "tool": "B", "input": {}},
+        {"type": "tool.result", "tool": "B", "text": "b"},
+    ]);
+    assert_eq!(Value::from(compact(&events)), expected);
+}

@@ -164,6 +164,22 @@ fn calls_of_one_answer_run_at_the_same_time() {
 }
 
 #[test]
+fn calls_that_waited_for_their_turn_replay() {
+    // The first makes room for the third while the second is under way: a replay must not take it for lost.
+    let world = World::new();
+    world.file("wardian.toml", "[session]\nparallel_calls_max = 2\n");
+    let sleep = |ms: u64| json!({"tool": "Sleep", "input": {"ms": ms}});
+    let calls = json!([sleep(50), sleep(500), {"tool": "Echo", "input": {"text": "third"}}]);
+    let model = world.scenario(&json!({"turns": [{ "calls": calls }, {"text": "Rested."}]}));
+    world.wardian(&["run", "-m", &model, "--component", &suites::dist::guests(), "Sleep."]).exits(0);
+    let session = world.session();
+    let events = session.events();
+    let order: Vec<_> = of(&events, "tool.result").iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(order, ["call_1_1", "call_1_3", "call_1_2"]);
+    world.check(&session);
+}
+
+#[test]
 fn a_task_may_come_on_stdin() {
     let world = World::new();
     let model = world.scenario(&says("Read."));
