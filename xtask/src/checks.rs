@@ -7,6 +7,7 @@ use crate::components;
 use crate::native;
 use crate::process::{self, BUILD_TIMEOUT};
 use crate::stamp::entries;
+use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{self, Workspace};
 
 /// No test takes longer than this together with all others and their compilation.
@@ -44,7 +45,44 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         cargo.arg("--no-fail-fast");
         run_tests(&mut cargo, filter)?;
         Ok(((), "passed".to_owned()))
-    })
+    })?;
+    workspace::step("examples", || examples(workspace))
+}
+
+/// Each example is tested, built and taken up by `wardian`, as its README says.
+fn examples(workspace: &Workspace) -> Result<((), String)> {
+    let mut names = Vec::new();
+    for folder in entries(&workspace.root.join("examples"))? {
+        let manifest = folder.join("Cargo.toml");
+        if !manifest.is_file() {
+            continue;
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // In the checkout: the cache is shared with other checkouts, whose examples look the same to cargo.
+        let target = workspace.dist.join("examples").join(&name);
+        let cargo = |command: &str| {
+            let mut cargo = workspace.cargo(native::TARGET_DIR);
+            cargo.env("CARGO_TARGET_DIR", &target).arg(command).arg("--locked");
+            cargo.arg("--manifest-path").arg(&manifest);
+            cargo
+        };
+        process::run(&mut cargo("test"), TEST_TIMEOUT)?;
+        let mut build = cargo("build");
+        build.args(["--release", "--target", TARGET]);
+        Toolchain::find(workspace)?.apply(&mut build, workspace)?;
+        process::run(&mut build, BUILD_TIMEOUT)?;
+        let built = target.join(TARGET).join("release");
+        let component = entries(&built)?
+            .into_iter()
+            .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+            .with_context(|| format!("{name} built no component in {}", built.display()))?;
+        let mut wardian = Command::new(workspace.dist.join("wardian"));
+        wardian.env("WARDIAN_HOME", target.join("home")).arg("tools").arg("--component").arg(&component);
+        wardian.arg("-C").arg(&folder);
+        process::capture(&mut wardian, process::MINUTE).with_context(|| format!("wardian does not take {name}"))?;
+        names.push(name);
+    }
+    Ok(((), names.join(", ")))
 }
 
 fn run_tests(cargo: &mut Command, filter: &[String]) -> Result<()> {

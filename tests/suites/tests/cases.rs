@@ -169,7 +169,7 @@ fn expectations_can_fail() {
     assert!(!fits(json!({"a": 1, "b": 2}), json!({"a": 1})));
     assert!(!fits(json!([1, 2]), json!([1])));
     let (one, other) = (json!({"type": "a"}), json!({"type": "b"}));
-    assert_eq!(difference(&[one.clone()], &[one.clone()]), None);
+    assert_eq!(difference(std::slice::from_ref(&one), std::slice::from_ref(&one)), None);
     for (expected, actual) in [(vec![one.clone()], vec![]), (vec![], vec![one.clone()]), (vec![one], vec![other])] {
         assert!(difference(&expected, &actual).is_some_and(|difference| difference.starts_with("event 0")));
     }
