@@ -14,7 +14,6 @@ use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use crate::capability::control::Control;
 use crate::capability::output::{Captured, Output};
 use crate::capability::{self, Ui};
-use crate::engine::Ticking;
 use crate::limits::{Limited, Limiter, Limits, Meter};
 use crate::tool::{Files, Tool};
 use crate::wit::{
@@ -137,7 +136,7 @@ pub struct Agent {
     agent: bindings::Agent,
     stderr: Captured,
     cancelled: watch::Sender<bool>,
-    _ticking: Ticking,
+    host: Host,
 }
 
 /// Ends a run from outside, at any point.
@@ -190,10 +189,10 @@ impl Agent {
         };
         let mut store = Store::new(host.engine(), state);
         Limiter::install(&mut store);
-        let ticking = host.ticking();
+        let _ticking = host.ticking();
         let agent =
             bindings::Agent::instantiate_async(&mut store, &options.agent.component, &linker).await.map_err(link)?;
-        Ok(Self { store, agent, stderr, cancelled, _ticking: ticking })
+        Ok(Self { store, agent, stderr, cancelled, host: host.clone() })
     }
 
     /// The handle that ends runs of this agent.
@@ -214,6 +213,7 @@ impl Agent {
 
     /// Opens the session. See `wardian:session/session#open`.
     pub async fn open(&mut self, options: &Options) -> Result<Result<Opened, OpenError>, Error> {
+        let _ticking = self.host.ticking();
         let session = self.agent.wardian_session_session();
         let result = session.call_open(&mut self.store, options).await;
         result.map_err(|error| self.trapped(&error))
@@ -221,6 +221,7 @@ impl Agent {
 
     /// Opens the session to run it again from its journal.
     pub async fn open_replay(&mut self) -> Result<Result<Opened, OpenError>, Error> {
+        let _ticking = self.host.ticking();
         let session = self.agent.wardian_session_session();
         let result = session.call_open_replay(&mut self.store).await;
         result.map_err(|error| self.trapped(&error))
@@ -228,6 +229,7 @@ impl Agent {
 
     /// In a replay: the next recorded prompt.
     pub async fn next_prompt(&mut self) -> Result<Option<String>, Error> {
+        let _ticking = self.host.ticking();
         let session = self.agent.wardian_session_session();
         let result = session.call_next_prompt(&mut self.store).await;
         result.map_err(|error| self.trapped(&error))
@@ -235,6 +237,7 @@ impl Agent {
 
     /// In a replay: where it differed.
     pub async fn diverged(&mut self) -> Result<Option<Divergence>, Error> {
+        let _ticking = self.host.ticking();
         let session = self.agent.wardian_session_session();
         let result = session.call_diverged(&mut self.store).await;
         result.map_err(|error| self.trapped(&error))
@@ -244,6 +247,7 @@ impl Agent {
     ///
     /// The inner error is the journal's: it cannot be written, and nothing more is done.
     pub async fn run(&mut self, prompt: &str) -> Result<Result<(Result<String, Stop>, RunUsage), String>, Error> {
+        let _ticking = self.host.ticking();
         let session = self.agent.wardian_session_session();
         match session.call_begin(&mut self.store, prompt).await {
             Err(error) => return Err(self.trapped(&error)),
@@ -274,6 +278,7 @@ impl Agent {
 
     /// The tools that the session offers.
     pub async fn tools(&mut self) -> Result<Vec<ToolInfo>, Error> {
+        let _ticking = self.host.ticking();
         let toolbox = self.agent.wardian_agent_toolbox();
         let result = toolbox.call_list(&mut self.store).await;
         result.map_err(|error| self.trapped(&error))
@@ -281,6 +286,7 @@ impl Agent {
 
     /// One call through schema, gate and journal, as the agent would make it.
     pub async fn call(&mut self, call: &ToolCall) -> Result<Result<Outcome, CallError>, Error> {
+        let _ticking = self.host.ticking();
         let result = self.call_toolbox(call).await;
         result.map_err(|error| self.trapped(&error))
     }
@@ -302,6 +308,7 @@ impl Agent {
 
     /// What a journal is about, from its ends. Needs no open session.
     pub async fn summarize(&mut self) -> Result<Result<Summary, OpenError>, Error> {
+        let _ticking = self.host.ticking();
         let journal = self.agent.wardian_session_journal();
         let result = journal.call_summarize(&mut self.store).await;
         result.map_err(|error| self.trapped(&error))
@@ -309,6 +316,7 @@ impl Agent {
 
     /// Checks a journal's every line. Needs no open session.
     pub async fn verify(&mut self) -> Result<Result<Report, OpenError>, Error> {
+        let _ticking = self.host.ticking();
         let journal = self.agent.wardian_session_journal();
         let result = journal.call_verify(&mut self.store).await;
         result.map_err(|error| self.trapped(&error))

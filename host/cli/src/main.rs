@@ -3,6 +3,14 @@
 //! One file for each command in `command/`. This binary reads settings, environment and terminal; what an agent may do
 //! and what happens to it is decided in components and in `wardian-host`.
 
+/// Writes a line to stdout. A reader who went away has had enough: no reason to fail, let alone to panic.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout().lock(), $($argument)*);
+    }};
+}
+
 mod case;
 mod command;
 mod embedded;

@@ -290,6 +290,13 @@ fn first_line(outcome: &Outcome) -> String {
     }
 }
 
+/// Text as it is, or made harmless where it would reach a terminal.
+pub fn print_text(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let text = if out.is_terminal() { tame(text) } else { text.into() };
+    let _ = writeln!(out, "{text}");
+}
+
 /// Text from elsewhere must not steer the terminal.
 pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -18,8 +18,7 @@ const AT_ONCE: usize = 4;
 
 const KEYS: [&str; 8] = ["what", "prompt", "approve", "args", "exit", "stdout_contains", "stderr_contains", "events"];
 
-const HOW_TO_BLESS: &str =
-    "if that is right: BLESS=1 cargo test --release -p suites --test main cases, then read the diff";
+const HOW_TO_BLESS: &str = "if that is right: BLESS=1 cargo xtask test -- cases, then read the diff";
 
 #[test]
 fn session_cases() {

@@ -72,14 +72,14 @@ pub fn run(arguments: Arguments) -> Outcome {
     if arguments.json {
         show::print_json(&show::result_json(&result));
     } else if let Ok(outcome) = &result {
-        println!("{}", show::text(outcome));
+        show::print_text(&show::text(outcome));
         for part in &outcome.parts {
             match part {
                 wardian_host::wit::Part::Image(image) => {
-                    println!("[{} of {} bytes]", image.media_type, image.bytes.len());
+                    say!("[{} of {} bytes]", image.media_type, image.bytes.len());
                 }
                 wardian_host::wit::Part::File(file) => {
-                    println!("[{}: {}, {} bytes]", file.path, file.media_type, file.bytes)
+                    say!("[{}: {}, {} bytes]", file.path, file.media_type, file.bytes)
                 }
                 wardian_host::wit::Part::Text(_) => {}
             }

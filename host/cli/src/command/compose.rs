@@ -32,6 +32,6 @@ pub fn run(arguments: Arguments) -> Outcome {
         .map_err(|error| Failure::failed(format!("cannot compose {}: {error}", arguments.file.display())))?;
     std::fs::write(&arguments.output, &composed)
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", arguments.output.display())))?;
-    println!("{}  {}", wardian_bundle::digest(&composed), arguments.output.display());
+    say!("{}  {}", wardian_bundle::digest(&composed), arguments.output.display());
     Ok(code::DONE)
 }

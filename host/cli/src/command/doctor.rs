@@ -43,8 +43,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     } else {
         for check in &checks {
             match &check.found {
-                Ok(found) => println!("✓ {:<11} {found}", check.name),
-                Err(wrong) => println!("✗ {:<11} {wrong}\n  {:<11} {}", check.name, "", check.hint),
+                Ok(found) => say!("✓ {:<11} {found}", check.name),
+                Err(wrong) => say!("✗ {:<11} {wrong}\n  {:<11} {}", check.name, "", check.hint),
             }
         }
     }

@@ -29,15 +29,15 @@ pub fn run(arguments: Arguments) -> Outcome {
         show::print_json(&serde_json::to_value(&inspection).map_err(|error| Failure::failed(error.to_string()))?);
         return Ok(code::DONE);
     }
-    println!("digest   {}", inspection.digest);
-    println!("bytes    {}", inspection.bytes);
-    println!("imports  (what it can do)");
+    say!("digest   {}", inspection.digest);
+    say!("bytes    {}", inspection.bytes);
+    say!("imports  (what it can do)");
     for import in &inspection.imports {
-        println!("  {import}");
+        say!("  {import}");
     }
-    println!("exports  (what it is)");
+    say!("exports  (what it is)");
     for export in &inspection.exports {
-        println!("  {export}");
+        say!("  {export}");
     }
     Ok(code::DONE)
 }

@@ -72,12 +72,9 @@ fn verify(home: &Home, id: &str, as_json: bool) -> Outcome {
                     "session": id, "ok": true, "events": report.events, "head": report.head, "torn_bytes": torn,
                 }));
             } else {
-                println!("{id}: {} events, whole; last line {}", report.events, report.head);
+                say!("{id}: {} events, whole; last line {}", report.events, report.head);
                 if report.torn_bytes > 0 {
-                    println!(
-                        "a torn line of {} bytes at the end will be cut when the session goes on",
-                        report.torn_bytes
-                    );
+                    say!("a torn line of {} bytes at the end will be cut when the session goes on", report.torn_bytes);
                 }
             }
             Ok(code::DONE)

@@ -52,7 +52,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let Some(divergence) = diverged else {
         if !arguments.json {
-            println!("{id}: {runs} runs, {events} events, all the same");
+            say!("{id}: {runs} runs, {events} events, all the same");
         }
         return Ok(code::DONE);
     };

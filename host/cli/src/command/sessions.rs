@@ -45,7 +45,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Ok(code::DONE);
     }
     for (id, summary) in &sessions {
-        println!("{}", as_line(id, summary));
+        say!("{}", as_line(id, summary));
     }
     if sessions.is_empty() {
         eprintln!("no sessions yet; begin one: wardian run \"…\"");

@@ -55,7 +55,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     for (code, info) in all {
         let first = info.description.lines().next().unwrap_or_default();
         let first = first.split_once(". ").map_or(first, |(sentence, _)| sentence);
-        println!("{:<10}  {:<12}  {:<12}  {first}", info.name, show::powers(&info.powers), code.name);
+        say!("{:<10}  {:<12}  {:<12}  {first}", info.name, show::powers(&info.powers), code.name);
     }
     Ok(code::DONE)
 }
