@@ -29,6 +29,28 @@ pub enum Which {
     Newest,
 }
 
+/// The flags that choose a session to go on with.
+#[derive(clap::Args)]
+pub struct SessionFlags {
+    /// Go on with this session
+    #[arg(long, value_name = "ID", conflicts_with = "continue_newest")]
+    session: Option<String>,
+    /// Go on with the newest session of this project
+    #[arg(long = "continue")]
+    continue_newest: bool,
+}
+
+impl SessionFlags {
+    /// Without a flag: a new session.
+    pub fn which(&self) -> Which {
+        match (&self.session, self.continue_newest) {
+            (Some(id), _) => Which::Existing(id.clone()),
+            (None, true) => Which::Newest,
+            (None, false) => Which::New,
+        }
+    }
+}
+
 /// Everything that commands on a project share.
 pub struct Case {
     pub home: Home,

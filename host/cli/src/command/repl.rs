@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 
-use crate::case::{Case, Which};
+use crate::case::{Case, SessionFlags};
 use crate::command::run::one;
 use crate::failure::{Failure, code};
 use crate::settings::Flags;
@@ -31,12 +31,8 @@ pub struct Arguments {
     /// The project's folder
     #[arg(short = 'C', value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Go on with this session
-    #[arg(long, value_name = "ID", conflicts_with = "continue_newest")]
-    session: Option<String>,
-    /// Go on with the newest session of this project
-    #[arg(long = "continue")]
-    continue_newest: bool,
+    #[command(flatten)]
+    session: SessionFlags,
     #[command(flatten)]
     flags: Flags,
 }
@@ -46,12 +42,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(Failure::usage("a conversation needs a terminal").hint("for one task: wardian run \"…\""));
     }
     let case = Case::new(arguments.directory.as_deref(), &arguments.flags)?;
-    let which = match (arguments.session.clone(), arguments.continue_newest) {
-        (Some(id), _) => Which::Existing(id),
-        (None, true) => Which::Newest,
-        (None, false) => Which::New,
-    };
-    let session = case.session(&which)?;
+    let session = case.session(&arguments.session.which())?;
     let show = Show::new(Style::People);
     block_on(async {
         let mut open = case.open(session, false, show.clone()).await?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use wardian_host::Error;
 use wardian_host::wit::{RunUsage, Stop};
 
-use crate::case::{Case, DEFAULT_MODEL, Open, Which};
+use crate::case::{Case, DEFAULT_MODEL, Open, SessionFlags};
 use crate::failure::{Failure, code};
 use crate::settings::Flags;
 use crate::show::{Show, Style, print_json_line};
@@ -27,12 +27,8 @@ pub struct Arguments {
     /// The project's folder
     #[arg(short = 'C', value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Go on with this session
-    #[arg(long, value_name = "ID", conflicts_with = "continue_newest")]
-    session: Option<String>,
-    /// Go on with the newest session of this project
-    #[arg(long = "continue")]
-    continue_newest: bool,
+    #[command(flatten)]
+    session: SessionFlags,
     /// Print events as JSON Lines
     #[arg(long)]
     json: bool,
@@ -43,12 +39,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Outcome {
     let case = Case::new(arguments.directory.as_deref(), &arguments.flags)?;
     let prompt = prompt(arguments.prompt, case.model())?;
-    let which = match (arguments.session, arguments.continue_newest) {
-        (Some(id), _) => Which::Existing(id),
-        (None, true) => Which::Newest,
-        (None, false) => Which::New,
-    };
-    let session = case.session(&which)?;
+    let session = case.session(&arguments.session.which())?;
     let show = Show::new(if arguments.json { Style::Json } else { Style::People });
     block_on(async {
         let mut open = case.open(session, false, show.clone()).await?;
