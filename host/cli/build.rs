@@ -25,12 +25,14 @@ fn main() {
 struct Embedded {
     /// File and SHA-256.
     agent: Option<(PathBuf, String)>,
+    workspace: Option<(PathBuf, String)>,
     scenario: Option<PathBuf>,
     /// Folder name, file and SHA-256, in the bundle's order.
     tools: Vec<(String, PathBuf, String)>,
 }
 
-/// Each line of `embed.txt` is `agent FILE`, `scenario FILE` or `tool NAME FILE`, with files relative to `dist`.
+/// Each line of `embed.txt` is `agent FILE`, `workspace FILE`, `scenario FILE` or `tool NAME FILE`, with files relative to
+/// `dist`.
 fn read_list(dist: &Path) -> Embedded {
     let list = dist.join("bundles/default/embed.txt");
     println!("cargo::rerun-if-changed={}", list.display());
@@ -46,6 +48,7 @@ fn read_list(dist: &Path) -> Embedded {
     for line in text.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["agent", path] => embedded.agent = Some(digested(file(path))),
+            ["workspace", path] => embedded.workspace = Some(digested(file(path))),
             ["scenario", path] => embedded.scenario = Some(file(path)),
             ["tool", name, path] => {
                 let (path, digest) = digested(file(path));
@@ -73,10 +76,11 @@ impl Embedded {
         for (name, path, digest) in &self.tools {
             let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?}), {digest:?}),");
         }
-        let agent = match &self.agent {
+        let component = |component: &Option<(PathBuf, String)>| match component {
             Some((path, digest)) => format!("Some((include_bytes!({path:?}), {digest:?}))"),
             None => "None".to_owned(),
         };
+        let (agent, workspace) = (component(&self.agent), component(&self.workspace));
         let scenario = match &self.scenario {
             Some(path) => format!("Some(include_str!({path:?}))"),
             None => "None".to_owned(),
@@ -84,6 +88,8 @@ impl Embedded {
         let _ = write!(
             rust,
             "];\n/// The composed agent and its SHA-256.\npub static AGENT: Option<(&[u8], &str)> = {agent};\n\
+             /// The workspace that tools are put into, and its SHA-256.\n\
+             pub static WORKSPACE: Option<(&[u8], &str)> = {workspace};\n\
              /// The scenario that `-m demo` plays.\npub static SCENARIO: Option<&str> = {scenario};\n",
         );
         rust

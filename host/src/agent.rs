@@ -13,9 +13,10 @@ use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 
 use crate::capability::control::Control;
 use crate::capability::output::{Captured, Output};
-use crate::capability::{self, Ui};
+use crate::capability::turns::Turns;
+use crate::capability::{self, Lender, Lent, Ui};
 use crate::limits::{Limited, Limiter, Limits, Meter};
-use crate::tool::{Files, Tool};
+use crate::tool::{Files, PROJECT, SCRATCH, Tool, UPPER};
 use crate::wit::{
     CallError, Divergence, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary, ToolCall, ToolInfo,
 };
@@ -35,15 +36,18 @@ pub(crate) mod bindings {
                 export wardian:agent/toolbox@0.1.0;
                 export wardian:session/session@0.1.0;
                 export wardian:session/journal@0.1.0;
+                export wardian:workspace/review@0.1.0;
             }
         ",
         path: [
             "../wit/wasi-io",
             "../wit/wasi-clocks",
+            "../wit/wasi-filesystem",
             "../wit/wardian-tool",
             "../wit/wardian-agent",
             "../wit/wardian-host",
             "../wit/wardian-session",
+            "../wit/wardian-workspace",
         ],
         world: "wardian:native/agent",
         imports: { default: trappable },
@@ -84,14 +88,26 @@ pub enum SessionAccess {
     Write,
 }
 
+/// What may be done with the project by whoever reviews a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProjectAccess {
+    /// Only read: for everything but commit, undo and recovery.
+    #[default]
+    Read,
+    /// Read and write, together with [`SessionAccess::Write`]. The caller makes sure that nobody else does.
+    Write,
+}
+
 /// What an agent runs with.
 pub struct AgentOptions {
     /// The composed agent.
     pub agent: Code,
     /// The tools it may use.
     pub tools: Vec<Tool>,
-    /// The files that its tools are granted from.
+    /// The files that its tools are granted from, and that are reviewed.
     pub files: Files,
+    /// What a review may do with the project.
+    pub project: ProjectAccess,
     /// The session's folder; it must exist.
     pub session: PathBuf,
     /// What may be done with it.
@@ -111,6 +127,7 @@ pub(crate) struct State {
     pub(crate) files: Files,
     pub(crate) ui: Arc<dyn Ui>,
     pub(crate) control: Control,
+    turns: Arc<Turns>,
 }
 
 impl WasiView for State {
@@ -125,18 +142,25 @@ impl Limited for State {
     }
 }
 
+impl Lender for State {
+    fn lent(&mut self) -> Lent<'_> {
+        Lent { table: &mut self.table, turns: &self.turns }
+    }
+}
+
 impl bindings::wardian::host::types::Host for State {}
 impl bindings::wardian::agent::types::Host for State {}
 impl bindings::wardian::session::types::Host for State {}
+impl bindings::wardian::workspace::types::Host for State {}
 impl crate::tool::bindings::wardian::tool::types::Host for State {}
 
 /// An agent in its own instance, with one session.
 pub struct Agent {
-    store: Store<State>,
-    agent: bindings::Agent,
+    pub(crate) store: Store<State>,
+    pub(crate) agent: bindings::Agent,
     stderr: Captured,
     cancelled: watch::Sender<bool>,
-    host: Host,
+    pub(crate) host: Host,
 }
 
 /// Ends a run from outside, at any point.
@@ -175,7 +199,8 @@ impl Agent {
 
         let meter = Meter::new(u64::MAX);
         let stderr = Captured::default();
-        let wasi = wasi(&options.session, options.access, &meter, &stderr)?;
+        let wasi = wasi(&options, &meter, &stderr)?;
+        let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
         let cancelled = watch::Sender::new(false);
         let state = State {
             wasi,
@@ -186,6 +211,7 @@ impl Agent {
             files: options.files,
             ui: options.ui,
             control: Control::new(cancelled.clone()),
+            turns,
         };
         let mut store = Store::new(host.engine(), state);
         Limiter::install(&mut store);
@@ -200,7 +226,7 @@ impl Agent {
         Interrupter(self.cancelled.clone())
     }
 
-    fn trapped(&self, error: &wasmtime::Error) -> Error {
+    pub(crate) fn trapped(&self, error: &wasmtime::Error) -> Error {
         let what = match error.downcast_ref::<Trap>() {
             Some(trap) => trap.to_string(),
             None => error.root_cause().to_string(),
@@ -323,17 +349,30 @@ impl Agent {
     }
 }
 
-fn wasi(session: &Path, access: SessionAccess, meter: &Arc<Meter>, stderr: &Captured) -> Result<WasiCtx, Error> {
-    let perms = match access {
+fn wasi(options: &AgentOptions, meter: &Arc<Meter>, stderr: &Captured) -> Result<WasiCtx, Error> {
+    let perms = match options.access {
         SessionAccess::Read => FsPerms::ReadOnly,
         SessionAccess::Write => FsPerms::ReadWrite,
+    };
+    let project = match options.project {
+        ProjectAccess::Read => FsPerms::ReadOnly,
+        // A commit that the session's folder cannot take a record of must not begin.
+        ProjectAccess::Write => perms,
     };
     let mut wasi = WasiCtxBuilder::new();
     // The journal is written on the thread that drives the agent: handing each write over would cost more than it does.
     wasi.allow_blocking_current_thread(true);
     wasi.stdout(Output::new(meter.clone(), Captured::default()));
     wasi.stderr(Output::new(meter.clone(), stderr.clone()));
-    wasi.preopened_dir(session, SESSION, perms)
-        .map_err(|error| Error::File { path: session.to_owned(), source: std::io::Error::other(error.to_string()) })?;
+    let mut lend = |folder: &Path, name: &str, perms| {
+        let lent = wasi.preopened_dir(folder, name, perms).map(drop);
+        lent.map_err(|error| Error::File { path: folder.to_owned(), source: std::io::Error::other(error.to_string()) })
+    };
+    lend(&options.session, SESSION, perms)?;
+    if let Some(layer) = &options.files.layer {
+        lend(&options.files.project, PROJECT, project)?;
+        lend(&layer.upper, UPPER, perms)?;
+        lend(&layer.scratch, SCRATCH, perms)?;
+    }
     Ok(wasi.build())
 }

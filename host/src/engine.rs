@@ -1,5 +1,6 @@
 //! The engine, configured here and nowhere else.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
@@ -19,6 +20,11 @@ pub(crate) const EPOCH_MS: u64 = 10;
 
 /// Instances that may exist at once in this process; each call of a tool is one.
 const INSTANCES_MAX: u32 = 256;
+
+/// What a tool that is composed with the workspace has at most, with a little to spare. Only address space is set aside.
+const CORE_INSTANCES_EACH: u32 = 16;
+const MEMORIES_EACH: u32 = 3;
+const TABLES_EACH: u32 = 8;
 
 /// Memories, tables and core instances that one component may have: an agent composed of several parts has many.
 const PARTS_PER_COMPONENT_MAX: u32 = 64;
@@ -55,9 +61,9 @@ fn config() -> Config {
 fn pooling() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES_MAX)
-        .total_core_instances(INSTANCES_MAX * 4)
-        .total_memories(INSTANCES_MAX * 2)
-        .total_tables(INSTANCES_MAX * 4)
+        .total_core_instances(INSTANCES_MAX * CORE_INSTANCES_EACH)
+        .total_memories(INSTANCES_MAX * MEMORIES_EACH)
+        .total_tables(INSTANCES_MAX * TABLES_EACH)
         .total_stacks(INSTANCES_MAX)
         .max_core_instances_per_component(PARTS_PER_COMPONENT_MAX)
         .max_memories_per_component(PARTS_PER_COMPONENT_MAX)
@@ -85,7 +91,8 @@ pub struct Host {
 struct Inner {
     engine: Engine,
     cache: Option<Cache>,
-    loaded: Mutex<HashMap<String, Code>>,
+    /// By digest or key.
+    loaded: Mutex<HashMap<String, Component>>,
     ticker: Arc<Ticker>,
 }
 
@@ -94,9 +101,11 @@ struct Inner {
 pub struct Code {
     /// Its folder's name.
     pub name: String,
-    /// Lowercase hex SHA-256 of the component's bytes.
+    /// Lowercase hex SHA-256 of the component's own bytes, also where it was composed with the workspace.
     pub digest: String,
     pub(crate) component: Component,
+    /// Its files are the workspace's.
+    pub(crate) in_workspace: bool,
 }
 
 impl Host {
@@ -117,9 +126,9 @@ impl Host {
         &self.inner.engine
     }
 
-    /// Whether [`Host::load`] would have to compile.
-    pub fn is_compiled(&self, digest: &str) -> bool {
-        self.inner.cache.as_ref().is_some_and(|cache| cache.has(digest))
+    /// Whether loading a component with this digest, or under this key, would have to compile.
+    pub fn is_compiled(&self, key: &str) -> bool {
+        self.inner.cache.as_ref().is_some_and(|cache| cache.has(key))
     }
 
     /// Compiles a component, or takes the compiled code from the cache.
@@ -128,30 +137,58 @@ impl Host {
     /// bytes; none computes it.
     pub fn load(&self, name: &str, bytes: &[u8], digest: Option<&str>) -> Result<Code, Error> {
         let digest = digest.map_or_else(|| sha256(bytes), str::to_owned);
+        let component = self.component(name, &digest, || Ok(Cow::Borrowed(bytes)))?;
+        Ok(Code { name: name.to_owned(), digest, component, in_workspace: false })
+    }
+
+    /// The same for a tool that sees files through the workspace. Its composition with the workspace is asked for only
+    /// where no compiled code is at hand, so `key` must stand for all that it follows from: lowercase hex SHA-256.
+    ///
+    /// `digest` is that of the tool alone, by which it is known.
+    ///
+    /// # Errors
+    /// Those of [`Host::load`], and [`Error::Compose`] with the reason that `compose` gives.
+    pub fn load_in_workspace(
+        &self,
+        name: &str,
+        digest: &str,
+        key: &str,
+        compose: impl FnOnce() -> Result<Vec<u8>, String>,
+    ) -> Result<Code, Error> {
+        let failed = |reason| Error::Compose { name: name.to_owned(), reason };
+        let component = self.component(name, key, || compose().map(Cow::Owned).map_err(failed))?;
+        Ok(Code { name: name.to_owned(), digest: digest.to_owned(), component, in_workspace: true })
+    }
+
+    fn component<'a>(
+        &self,
+        name: &str,
+        key: &str,
+        bytes: impl FnOnce() -> Result<Cow<'a, [u8]>, Error>,
+    ) -> Result<Component, Error> {
         if let Ok(loaded) = self.inner.loaded.lock()
-            && let Some(code) = loaded.get(&digest)
+            && let Some(component) = loaded.get(key)
         {
-            return Ok(code.clone());
+            return Ok(component.clone());
         }
-        let compile = |source| Error::Compile { name: name.to_owned(), source };
         let engine = &self.inner.engine;
-        let cached = self.inner.cache.as_ref().and_then(|cache| cache.load(engine, &digest));
+        let cached = self.inner.cache.as_ref().and_then(|cache| cache.load(engine, key));
         let component = match cached {
             Some(component) => component,
             None => {
-                let component = Component::new(engine, bytes).map_err(compile)?;
+                let compile = |source| Error::Compile { name: name.to_owned(), source };
+                let component = Component::new(engine, bytes()?).map_err(compile)?;
                 if let Some(cache) = &self.inner.cache {
                     // A cache that cannot be written makes the next start slow, nothing worse.
-                    let _ = component.serialize().map(|compiled| cache.store(&digest, &compiled));
+                    let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
                 }
                 component
             }
         };
-        let code = Code { name: name.to_owned(), digest, component };
         if let Ok(mut loaded) = self.inner.loaded.lock() {
-            loaded.insert(code.digest.clone(), code.clone());
+            loaded.insert(key.to_owned(), component.clone());
         }
-        Ok(code)
+        Ok(component)
     }
 
     /// Keeps epochs going while code runs.
@@ -236,5 +273,33 @@ pub(crate) struct Ticking(Arc<Ticker>);
 impl Drop for Ticking {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "k1";
+
+    #[test]
+    fn a_composition_is_asked_for_only_where_no_code_is_at_hand() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = HostOptions { cache: Some(folder.path().to_owned()) };
+        let host = Host::new(options.clone()).unwrap();
+        let code = host.load_in_workspace("tool-x", "d1", KEY, || Ok(b"(component)".to_vec()));
+        assert!(matches!(code, Err(Error::Compile { .. })), "text is no component");
+        assert!(!host.is_compiled(KEY));
+        let bytes = wat::parse_str("(component)").unwrap();
+        let code = host.load_in_workspace("tool-x", "d1", KEY, || Ok(bytes)).unwrap();
+        assert_eq!((&*code.name, &*code.digest, code.in_workspace), ("tool-x", "d1", true));
+        // In this process, and in the next one.
+        for host in [host, Host::new(options).unwrap()] {
+            assert!(host.is_compiled(KEY));
+            host.load_in_workspace("tool-x", "d1", KEY, || Err("not again".to_owned())).unwrap();
+            let other = host.load_in_workspace("tool-x", "d1", "k2", || Err("it does not fit".to_owned()));
+            let error = other.err().unwrap().to_string();
+            assert_eq!(error, "cannot put component tool-x into the workspace: it does not fit");
+        }
     }
 }

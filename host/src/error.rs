@@ -17,6 +17,14 @@ pub enum Error {
         #[source]
         source: wasmtime::Error,
     },
+    /// The tool cannot be composed with the workspace.
+    #[error("cannot put component {name} into the workspace: {reason}")]
+    Compose {
+        /// Its name.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// It needs something that this host does not lend.
     #[error("cannot link component {name}")]
     Link {

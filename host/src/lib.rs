@@ -12,18 +12,22 @@ mod capability;
 mod engine;
 mod error;
 mod limits;
+mod review;
 mod tool;
 
-pub use agent::{Agent, AgentOptions, Interrupter, SessionAccess};
+pub use agent::{Agent, AgentOptions, Interrupter, ProjectAccess, SessionAccess};
+pub use capability::turns::Turns;
 pub use capability::{Ui, UiFuture};
 pub use engine::{Code, Host, HostOptions};
 pub use error::Error;
 pub use limits::Limits;
-pub use tool::{Files, Spawned, Tool, ToolCallOptions};
+pub use review::Plan;
+pub use tool::{Files, Layer, Spawned, Tool, ToolCallOptions};
 
 /// The contracts' types, as this host uses them.
 pub mod wit {
     pub use crate::agent::bindings::exports::wardian::session::journal::{Report, Summary};
+    pub use crate::agent::bindings::exports::wardian::workspace::review::{Touched, Touches};
     pub use crate::agent::bindings::wardian::agent::types::{CallError, CallErrorKind, LimitReached, Stop, Usage};
     pub use crate::agent::bindings::wardian::host::approver::{Answer, Question};
     pub use crate::agent::bindings::wardian::host::observer::{Event, ToolFinished, ToolStarted};
@@ -31,6 +35,10 @@ pub mod wit {
     pub use crate::agent::bindings::wardian::host::types::{Fault, Grant, LimitFault, Limits};
     pub use crate::agent::bindings::wardian::session::types::{
         Approve, Budget, Damage, Divergence, OpenError, Opened, Options, Rule, Usage as RunUsage, Verdict,
+    };
+    pub use crate::agent::bindings::wardian::workspace::types::{
+        Change, ChangeList, Commit, CommitOptions, Conflict, Content, Description, Entry, Error as ReviewError,
+        FileDiff, FileType, Hunk, IoError, Kind as ChangeKind, Line, Options as ReviewOptions, Selected, Side, Span,
     };
     pub use crate::tool::bindings::wardian::tool::progress::Update;
     pub use crate::tool::bindings::wardian::tool::types::{

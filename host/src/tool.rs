@@ -1,6 +1,6 @@
 //! Tools: one fresh, limited instance for each call.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::capability::output::{Captured, Output};
+use crate::capability::turns::Turns;
+use crate::capability::{self, Lender, Lent};
 use crate::limits::{Limited, Limiter, Meter};
 use crate::wit::{Fault, FileAccess, Finished, Grant, LimitFault, Limits, Outcome, Part, Powers, ToolError, ToolInfo};
 use crate::wit::{ToolCall, Update};
@@ -32,11 +34,13 @@ pub(crate) mod bindings {
     });
 }
 
-/// Where the project is mounted in a tool's file system.
-pub(crate) const WORKSPACE: &str = "/workspace";
+/// Where a tool that works on the project itself has it.
+const WORKSPACE: &str = "/workspace";
 
-/// Where the session's scratch folder is mounted.
-const SCRATCH: &str = "/tmp";
+/// What the workspace is made of: see `wardian:workspace`.
+pub(crate) const PROJECT: &str = "/project";
+pub(crate) const UPPER: &str = "/upper";
+pub(crate) const SCRATCH: &str = "/tmp";
 
 /// Bounds of a tool's description: see `wardian:tool/types#tool`.
 const NAME_BYTES_MAX: usize = 64;
@@ -53,15 +57,26 @@ const DESCRIBE_LIMITS: Limits = Limits {
     hostcalls_max: 100_000,
 };
 
-/// The files that the host has for tools. What a call may do with them is in its grant.
+/// The files of a session. What a call may do with them is in its grant.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// The project's folder.
+    /// The project's folder. Tools in the workspace never write to it.
     pub project: PathBuf,
-    /// Whether a grant to write is honoured. If not, files are read-only whatever a grant says.
-    pub writable: bool,
-    /// A folder of the session's own, `/tmp` for its tools: whoever may write, may write there. None leaves it out.
-    pub scratch: Option<PathBuf>,
+    /// What a session keeps of its own. None: there is no workspace.
+    pub layer: Option<Layer>,
+    /// Tools work on the project itself, without a workspace in between, and write to it where their grant says so.
+    pub direct: bool,
+}
+
+/// A session's layer over the project. The folders must exist.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Holds everything that was changed.
+    pub upper: PathBuf,
+    /// `/tmp` for tools: whoever may write, may write there.
+    pub scratch: PathBuf,
+    /// Shared by everything that works on this layer.
+    pub turns: Arc<Turns>,
 }
 
 /// A tool component, linked and ready for calls. Cheap to clone.
@@ -90,6 +105,7 @@ pub(crate) struct State {
     limiter: Limiter,
     meter: Arc<Meter>,
     progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
+    turns: Arc<Turns>,
 }
 
 impl WasiView for State {
@@ -101,6 +117,12 @@ impl WasiView for State {
 impl Limited for State {
     fn limiter(&mut self) -> &mut Limiter {
         &mut self.limiter
+    }
+}
+
+impl Lender for State {
+    fn lent(&mut self) -> Lent<'_> {
+        Lent { table: &mut self.table, turns: &self.turns }
     }
 }
 
@@ -132,6 +154,10 @@ impl Tool {
         let mut linker = Linker::new(host.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
         bindings::Tool::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
+        if code.in_workspace {
+            // For the workspace: a tool with imports of `wardian:host` is never composed.
+            capability::add_workspace_to_linker(&mut linker).map_err(link)?;
+        }
         let pre = linker.instantiate_pre(&code.component).map_err(link)?;
         let pre = bindings::ToolPre::new(pre).map_err(link)?;
         let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default() };
@@ -152,7 +178,8 @@ impl Tool {
     async fn describe(&self) -> Result<Vec<ToolInfo>, Error> {
         let powers = Powers { files: FileAccess::None, net: vec![], process: vec![], env: vec![] };
         let grant = Grant { powers, limits: DESCRIBE_LIMITS };
-        let files = Files { project: PathBuf::new(), writable: false, scratch: None };
+        // With no power over files none are opened.
+        let files = Files { project: PathBuf::new(), layer: None, direct: false };
         let options = ToolCallOptions { grant, files, progress: None };
         let (result, _) = self
             .run(
@@ -210,13 +237,14 @@ impl Tool {
         let limits = options.grant.limits;
         let meter = Meter::new(limits.output_bytes_max);
         let stderr = Captured::default();
-        let wasi = match wasi(options, &meter, &stderr) {
+        let wasi = match wasi(options, self.code.in_workspace, &meter, &stderr) {
             Ok(wasi) => wasi,
             Err(fault) => return (Err(fault), 0),
         };
         let limiter = Limiter::new(limits, meter.clone());
         let progress = options.progress.clone();
-        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress };
+        let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
+        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, turns };
         let mut store = Store::new(self.host.engine(), data);
         Limiter::install(&mut store);
         let _ticking = self.host.ticking();
@@ -339,26 +367,73 @@ fn result_bytes(result: &Result<Outcome, ToolError>) -> usize {
 }
 
 /// The call's world: the granted files, clocks and random; streams that go nowhere but count; no network.
-fn wasi(options: &ToolCallOptions, meter: &Arc<Meter>, stderr: &Captured) -> Result<WasiCtx, Fault> {
+fn wasi(
+    options: &ToolCallOptions,
+    in_workspace: bool,
+    meter: &Arc<Meter>,
+    stderr: &Captured,
+) -> Result<WasiCtx, Fault> {
     let mut wasi = WasiCtxBuilder::new();
     // Each call has a thread of its own, so it may block on it, which is much faster than handing work over.
     wasi.allow_blocking_current_thread(true);
     wasi.stdout(Output::new(meter.clone(), Captured::default()));
     wasi.stderr(Output::new(meter.clone(), stderr.clone()));
-    let files = &options.files;
-    let (project, scratch) = match options.grant.powers.files {
+    let perms = match options.grant.powers.files {
         FileAccess::None => return Ok(wasi.build()),
-        FileAccess::Read => (FsPerms::ReadOnly, FsPerms::ReadOnly),
-        FileAccess::Write if files.writable => (FsPerms::ReadWrite, FsPerms::ReadWrite),
-        FileAccess::Write => (FsPerms::ReadOnly, FsPerms::ReadWrite),
+        FileAccess::Read => FsPerms::ReadOnly,
+        FileAccess::Write => FsPerms::ReadWrite,
     };
-    let mut lend = |folder: &PathBuf, name: &str, perms| {
+    let mut lend = |folder: &Path, name: &str, perms| {
         let lent = wasi.preopened_dir(folder, name, perms).map(drop);
         lent.map_err(|error| Fault::Host(format!("cannot open {}: {error}", folder.display())))
     };
-    lend(&files.project, WORKSPACE, project)?;
-    if let Some(folder) = &files.scratch {
-        lend(folder, SCRATCH, scratch)?;
+    let files = &options.files;
+    match (&files.layer, in_workspace) {
+        (Some(layer), true) if !files.direct => {
+            lend(&files.project, PROJECT, FsPerms::ReadOnly)?;
+            lend(&layer.upper, UPPER, perms)?;
+            lend(&layer.scratch, SCRATCH, perms)?;
+        }
+        (layer, false) if files.direct => {
+            lend(&files.project, WORKSPACE, perms)?;
+            if let Some(layer) = layer {
+                lend(&layer.scratch, SCRATCH, perms)?;
+            }
+        }
+        // The folders of one would be a way around the other.
+        _ => return Err(Fault::Host("the tool was not loaded for these files".to_owned())),
     }
     Ok(wasi.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_lent(layer: bool, direct: bool, in_workspace: bool, access: FileAccess) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let layer = layer.then(|| Layer { upper: path.clone(), scratch: path.clone(), turns: Arc::default() });
+        let powers = Powers { files: access, net: vec![], process: vec![], env: vec![] };
+        let options = ToolCallOptions {
+            grant: Grant { powers, limits: Limits::default() },
+            files: Files { project: path, layer, direct },
+            progress: None,
+        };
+        wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()
+    }
+
+    #[test]
+    fn no_tool_gets_the_folders_that_are_meant_for_the_other_kind() {
+        for access in [FileAccess::Read, FileAccess::Write] {
+            assert!(is_lent(true, false, true, access), "in the workspace");
+            assert!(is_lent(true, true, false, access), "on the project itself");
+            assert!(is_lent(false, true, false, access), "without scratch");
+            assert!(!is_lent(true, false, false, access), "the workspace's folders for a tool that is not in it");
+            assert!(!is_lent(true, true, true, access), "the project itself for a workspace");
+            assert!(!is_lent(false, false, true, access), "a workspace without a layer");
+            assert!(!is_lent(false, false, false, access));
+        }
+        assert!(is_lent(false, false, false, FileAccess::None), "without the power there is nothing to lend");
+    }
 }

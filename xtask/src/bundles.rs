@@ -21,6 +21,8 @@ pub const DEFAULT: &str = "default";
 struct Manifest {
     name: String,
     agent: String,
+    /// What the host puts each tool into.
+    workspace: String,
     tools: Vec<String>,
     scenario: Option<String>,
 }
@@ -77,16 +79,14 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     let wac = fs::read_to_string(&source).with_context(|| format!("cannot read {}", manifest.agent))?;
     let parts: Vec<&Component> =
         components.iter().filter(|component| wac.contains(&format!("{NAMESPACE}:{}", component.name))).collect();
-    let tools = manifest
-        .tools
-        .iter()
-        .map(|tool| {
-            components
-                .iter()
-                .find(|component| component.name == *tool)
-                .with_context(|| format!("bundle.toml: there is no component `{tool}`"))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let component = |name: &String| {
+        components
+            .iter()
+            .find(|component| component.name == *name)
+            .with_context(|| format!("bundle.toml: there is no component `{name}`"))
+    };
+    let tools = manifest.tools.iter().map(component).collect::<Result<Vec<_>>>()?;
+    let inside = component(&manifest.workspace)?;
 
     let into = workspace.dist.join("bundles").join(&manifest.name);
     let (agent, list) = (into.join("agent.wasm"), into.join("embed.txt"));
@@ -97,11 +97,12 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     let mut inputs = Inputs::new();
     inputs.sources(workspace, &["host/bundle", "xtask/src", "Cargo.lock"])?;
     inputs.path(&workspace.root, folder)?;
-    for component in parts.iter().chain(&tools) {
+    for component in parts.iter().chain(&tools).chain([&inside]) {
         inputs.path(&workspace.dist, &component.file)?;
     }
     let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
-    let files = made.iter().cloned().chain(tools.iter().map(|tool| tool.file.clone())).collect();
+    let carried = tools.iter().chain([&inside]).map(|component| component.file.clone());
+    let files = made.iter().cloned().chain(carried).collect();
     let bundle = Bundle { name: manifest.name.clone(), files };
     if stamp::is_fresh(workspace, &stamp, inputs, &made)? {
         return Ok((bundle, false));
@@ -119,7 +120,7 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     if let Some(scenario) = &manifest.scenario {
         workspace::place(&folder.join(scenario), &into.join(scenario))?;
     }
-    let text = embed_list(&manifest, workspace, &tools)?;
+    let text = embed_list(&manifest, workspace, inside, &tools)?;
     if fs::read_to_string(&list).ok().as_ref() != Some(&text) {
         workspace::write(&list, text.as_bytes())?;
     }
@@ -128,26 +129,27 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
 }
 
 /// For host/cli/build.rs, which reads no more than this: see there.
-fn embed_list(manifest: &Manifest, workspace: &Workspace, tools: &[&Component]) -> Result<String> {
+fn embed_list(manifest: &Manifest, workspace: &Workspace, inside: &Component, tools: &[&Component]) -> Result<String> {
     let folder = format!("bundles/{}", manifest.name);
-    let mut list = format!("agent {folder}/agent.wasm\n");
+    let file = |component: &Component| anyhow::Ok(component.file.strip_prefix(&workspace.dist)?.display().to_string());
+    let mut list = format!("agent {folder}/agent.wasm\nworkspace {}\n", file(inside)?);
     if let Some(scenario) = &manifest.scenario {
         let _ = writeln!(list, "scenario {folder}/{scenario}");
     }
     for tool in tools {
-        let file = tool.file.strip_prefix(&workspace.dist)?;
-        let _ = writeln!(list, "tool {} {}", tool.name, file.display());
+        let _ = writeln!(list, "tool {} {}", tool.name, file(tool)?);
     }
     Ok(list)
 }
 
 fn parse(text: &str) -> Result<Manifest> {
     let table: toml::Table = text.parse()?;
-    let (mut name, mut agent, mut tools, mut scenario) = (None, None, Vec::new(), None);
+    let (mut name, mut agent, mut workspace, mut tools, mut scenario) = (None, None, None, Vec::new(), None);
     for (key, value) in &table {
         match key.as_str() {
             "name" => name = Some(word(key, value)?),
             "agent" => agent = Some(word(key, value)?),
+            "workspace" => workspace = Some(word(key, value)?),
             "scenario" => scenario = Some(word(key, value)?),
             "tools" => {
                 let list = value.as_array().context("`tools` must be a list of component names")?;
@@ -159,6 +161,7 @@ fn parse(text: &str) -> Result<Manifest> {
     Ok(Manifest {
         name: name.context("`name` is missing")?,
         agent: agent.context("`agent` is missing")?,
+        workspace: workspace.context("`workspace` is missing")?,
         tools,
         scenario,
     })
@@ -181,8 +184,10 @@ mod tests {
 
     #[test]
     fn reads_a_manifest() {
-        let text = "name = 'x'\nagent = 'agent.wac'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+        let text =
+            "name = 'x'\nagent = 'agent.wac'\nworkspace = 'w'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
         let manifest = parse(text).unwrap();
+        assert_eq!(manifest.workspace, "w");
         assert_eq!(manifest.tools, ["tool-a", "tool-b"]);
         assert_eq!(manifest.scenario.as_deref(), Some("demo.json"));
     }
@@ -192,6 +197,7 @@ mod tests {
         for (text, reason) in [
             ("name = 'x'\nagent = 'a'\nlimit = 1\n", "unknown key `limit`"),
             ("name = 'x'\n", "`agent` is missing"),
+            ("name = 'x'\nagent = 'a'\n", "`workspace` is missing"),
             ("name = 'x'\nagent = '../a'\n", "`agent` must be a name"),
             ("name = 'x'\nagent = 1\n", "`agent` must be text"),
             ("name = 'x'\nagent = 'a'\ntools = 'b'\n", "`tools` must be a list"),

@@ -1,8 +1,8 @@
 //! Derives wit/wasi-* from the WIT inside the engine's crates, so that our contracts and the host mean the same.
 //!
 //! The version that components are written to, [`VERSION`], may be older than the crates'. Releases of WASI 0.2 only add,
-//! and mark each addition with the release that brought it; whoever parses a package leaves out what is marked later than
-//! the package's own version. So a package gets its text from the engine and its version from here, and is that version.
+//! and mark each addition with the release that brought it. So a package gets its text from the engine and its version
+//! from here, loses what was added later, and is that version.
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -74,7 +74,8 @@ fn header(package: &str, version: &str) -> String {
     format!("// From {package} {version}, by `cargo xtask vendor-wit`: do not edit.\n\n")
 }
 
-/// Gives a package, and what it uses, that version. Comments and `@since` keep what they say.
+/// Gives a package, and what it uses, that version, and leaves out what is younger. Comments and `@since` keep what they
+/// say.
 fn pin(text: &str, version: &str) -> Result<String> {
     let declared = text
         .lines()
@@ -87,10 +88,32 @@ fn pin(text: &str, version: &str) -> Result<String> {
         "it is of WASI {declared}, which does not hold all of {version}: our contracts must name another version"
     );
     let (from, to) = (format!("@{declared}"), format!("@{version}"));
-    let pinned = text
-        .lines()
-        .map(|line| if line.trim_start().starts_with("//") { line.to_owned() } else { line.replace(&from, &to) });
-    Ok(pinned.collect::<Vec<_>>().join("\n") + "\n")
+    let is_younger = |line: &str| {
+        let since = line.trim().strip_prefix("@since(version = ").and_then(|rest| rest.strip_suffix(')'));
+        since.is_some_and(|since| patch(since) > patch(version))
+    };
+    let mut pinned: Vec<String> = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if !is_younger(line) {
+            let is_comment = line.trim_start().starts_with("//");
+            pinned.push(if is_comment { line.to_owned() } else { line.replace(&from, &to) });
+            continue;
+        }
+        // Its comment goes with the item.
+        while pinned.last().is_some_and(|line| line.trim_start().starts_with("///")) {
+            pinned.pop();
+        }
+        let mut open = 0;
+        for line in lines.by_ref().filter(|line| !line.trim_start().starts_with("//")) {
+            open += line.matches('{').count();
+            open -= line.matches('}').count();
+            if open == 0 && line.ends_with([';', '}']) {
+                break;
+            }
+        }
+    }
+    Ok(pinned.join("\n") + "\n")
 }
 
 /// Folder and version of a package's sources.
@@ -145,11 +168,19 @@ mod tests {
 
     #[test]
     fn only_versions_of_packages_change() {
-        let text =
-            "package wasi:x@0.2.12;\n// @0.2.12\n  use wasi:io/poll@0.2.12.{pollable};\n  @since(version = 0.2.12)\n";
-        let pinned =
-            "package wasi:x@0.2.6;\n// @0.2.12\n  use wasi:io/poll@0.2.6.{pollable};\n  @since(version = 0.2.12)\n";
+        let text = "package wasi:x@0.2.12;\n// @0.2.12\n  use wasi:io/poll@0.2.12.{pollable};\n";
+        let pinned = "package wasi:x@0.2.6;\n// @0.2.12\n  use wasi:io/poll@0.2.6.{pollable};\n";
         assert_eq!(pin(text, "0.2.6").unwrap(), pinned);
+    }
+
+    #[test]
+    fn what_is_younger_is_left_out() {
+        let kept = "  @since(version = 0.2.6)\n  a: func();\n";
+        let text = format!(
+            "package wasi:x@0.2.6;\n{kept}  /// New.\n  @since(version = 0.2.7)\n  record r {{\n    /// x\n    x: u8,\n  }}\n{kept}  \
+             @since(version = 0.2.12)\n  b: func();\n}}\n"
+        );
+        assert_eq!(pin(&text, "0.2.6").unwrap(), format!("package wasi:x@0.2.6;\n{kept}{kept}}}\n"));
     }
 
     #[test]

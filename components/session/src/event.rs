@@ -138,6 +138,39 @@ pub struct ToolResult {
     pub truncated: bool,
 }
 
+/// A path that a call touched.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkspaceChange {
+    /// Empty where `count` is given.
+    pub path: String,
+    pub kind: String,
+    /// Of the tool call.
+    pub id: String,
+    /// Of the kind `more`: the number of paths that have no line of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+/// The project was changed: by a commit, or by an undo of one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkspaceCommit {
+    /// Counts commits and undos of the session from 1.
+    pub commit: u64,
+    /// Of an undo: the number of the commit that it took back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<u64>,
+    pub paths: Vec<String>,
+    /// Lowercase hex SHA-256 for each path; empty: nothing was there.
+    pub before: Vec<String>,
+    pub after: Vec<String>,
+}
+
+/// Changes of the workspace were dropped.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorkspaceDiscard {
+    pub paths: Vec<String>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ContextCompact {
     pub summary: String,
@@ -179,6 +212,14 @@ pub enum Event {
     ToolUse(ToolUse),
     #[serde(rename = "tool.result")]
     ToolResult(ToolResult),
+    #[serde(rename = "workspace.change")]
+    WorkspaceChange(WorkspaceChange),
+    #[serde(rename = "workspace.commit")]
+    WorkspaceCommit(WorkspaceCommit),
+    #[serde(rename = "workspace.undo")]
+    WorkspaceUndo(WorkspaceCommit),
+    #[serde(rename = "workspace.discard")]
+    WorkspaceDiscard(WorkspaceDiscard),
     #[serde(rename = "context.compact")]
     ContextCompact(ContextCompact),
     #[serde(rename = "session.end")]

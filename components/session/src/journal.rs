@@ -282,6 +282,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Fails, with the reason, after an append that failed: there will be no further line.
+    pub fn appendable(&self) -> Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
     /// Makes everything appended so far outlive a power failure.
     pub fn sync(&mut self) -> Result<(), String> {
         self.file.sync_data().map_err(|error| format!("cannot make {FILE} durable: {error}"))

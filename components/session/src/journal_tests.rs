@@ -1,30 +1,12 @@
 use super::*;
-use crate::event::{SessionStart, UserMessage};
+use crate::event::SessionStart;
+use crate::testing::{self, says};
 
 fn start(format: u64) -> Event {
-    Event::SessionStart(SessionStart {
-        format,
-        session: "s".into(),
-        wardian: "0".into(),
-        project: "/p".into(),
-        agent: String::new(),
-        model: "m".into(),
-        components: Default::default(),
-        limits: serde_json::json!({}),
-        settings: crate::event::Settings {
-            instructions: String::new(),
-            context_bytes_max: 1,
-            parallel_calls_max: 1,
-            retries_max: 0,
-            response_bytes_max: 1,
-        },
-        approve: "all".into(),
-        resumed: false,
-    })
-}
-
-fn says(text: &str) -> Event {
-    Event::UserMessage(UserMessage { text: text.into() })
+    match testing::start(false) {
+        Event::SessionStart(start) => Event::SessionStart(SessionStart { format, ..start }),
+        other => other,
+    }
 }
 
 const TS: &str = "2026-01-02T03:04:05.678Z";
@@ -153,6 +135,7 @@ fn a_file_that_is_full_breaks_the_journal_for_good() {
     let mut journal = Journal { folder: folder.path().into(), file, seq, prev, bytes: 0, broken: None };
     let error = journal.append(TS, &start(FORMAT)).unwrap_err();
     assert!(error.contains("cannot append to journal.jsonl"), "{error}");
-    assert_eq!(journal.append(TS, &start(FORMAT)), Err(error));
+    assert_eq!(journal.append(TS, &start(FORMAT)), Err(error.clone()));
+    assert_eq!(journal.appendable(), Err(error));
     assert_eq!(journal.events(), 0);
 }

@@ -1,7 +1,8 @@
 //! The trusted middle: everything the agent sees passes through here.
 //!
 //! Owns the journal, the permission gate, the budgets, resume and replay. Towards the agent it exports what a model, a
-//! toolbox, a clock and a source of randomness are; towards the host it imports the means.
+//! toolbox, a clock and a source of randomness are; towards the host it imports the means. The host's way to the workspace's
+//! review leads through here as well, so that no commit stays without a line in the journal.
 
 mod append;
 mod clock;
@@ -15,8 +16,11 @@ mod model;
 mod reading;
 mod recorder;
 mod resume;
+mod review;
 mod schema;
 mod state;
+#[cfg(test)]
+mod testing;
 mod toolbox;
 
 wit_bindgen::generate!({
@@ -25,6 +29,8 @@ wit_bindgen::generate!({
         world session-component {
             // the provider
             import wardian:agent/model@0.1.0;
+            // the workspace
+            import wardian:workspace/review@0.1.0;
             // the host
             import wardian:host/sandbox@0.1.0;
             import wardian:host/approver@0.1.0;
@@ -44,6 +50,7 @@ wit_bindgen::generate!({
             // towards the host
             export wardian:session/session@0.1.0;
             export wardian:session/journal@0.1.0;
+            export wardian:workspace/review@0.1.0;
         }
     ",
     path: [
@@ -55,6 +62,7 @@ wit_bindgen::generate!({
         "../../wit/wardian-agent",
         "../../wit/wardian-host",
         "../../wit/wardian-session",
+        "../../wit/wardian-workspace",
     ],
     world: "wardian:session-component/session-component",
     generate_all,

@@ -76,7 +76,7 @@ fn owner(header: &Header<'_>, line: &str) -> Option<String> {
     }
     match header.kind {
         "model.response" => serde_json::from_str::<Call>(line).ok().map(|call| model_owner(call.call)),
-        "permission.ask" | "permission.answer" | "tool.use" | "tool.result" => {
+        "permission.ask" | "permission.answer" | "tool.use" | "workspace.change" | "tool.result" => {
             serde_json::from_str::<Id>(line).ok().map(|id| tool_owner(&id.id))
         }
         _ => None,
@@ -131,6 +131,17 @@ impl Replay {
         }
     }
 
+    /// Takes what the journal has next about files that this call touched. The agent never hears of it.
+    pub fn skip_changes(&mut self, owner_of_call: &str) {
+        while self.divergence.is_none()
+            && self.peek().is_some_and(|(header, line)| {
+                header.kind == "workspace.change" && owner(&header, line).as_deref() == Some(owner_of_call)
+            })
+        {
+            self.skip();
+        }
+    }
+
     pub fn opened(&mut self, owner: String) {
         self.open.insert(owner);
     }
@@ -170,7 +181,7 @@ impl Replay {
     }
 
     /// The next recorded prompt, after what is no part of a run: processes that opened the session, with their settings,
-    /// and calls that the user made by hand.
+    /// calls that the user made by hand, and what the user did with the changes.
     pub fn next_prompt(&mut self) -> (Option<event::SessionStart>, Option<String>) {
         let mut start = None;
         loop {
@@ -181,7 +192,8 @@ impl Replay {
                     let message = serde_json::from_str::<event::UserMessage>(line).ok();
                     return (start, message.map(|message| message.text));
                 }
-                "permission.ask" | "permission.answer" | "tool.use" | "tool.result" => {}
+                "permission.ask" | "permission.answer" | "tool.use" | "workspace.change" | "tool.result" => {}
+                "workspace.commit" | "workspace.undo" | "workspace.discard" => {}
                 kind => {
                     let kind = kind.to_owned();
                     self.diverge(format!("a run ended before this {kind}"));
@@ -201,6 +213,14 @@ impl Recorder {
                 live.journal.append(&ts, event)
             }
             Self::Replay(replay) => replay.record(event),
+        }
+    }
+
+    /// Fails, with the reason, where nothing can be recorded any more.
+    pub fn appendable(&self) -> Result<(), String> {
+        match self {
+            Self::Live(live) => live.journal.appendable(),
+            Self::Replay(_) => Ok(()),
         }
     }
 
@@ -249,10 +269,55 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     #[test]
     fn timestamps_have_milliseconds_in_utc() {
         assert_eq!(format_ms(1_767_323_045_670), "2026-01-02T03:04:05.670Z");
         assert_eq!(parse_ms("2026-01-02T03:04:05.670Z"), Some(1_767_323_045_670));
+    }
+
+    #[test]
+    fn between_runs_a_replay_passes_over_what_the_user_did() {
+        let (_folder, contents) = testing::journal([
+            testing::start(false),
+            testing::commit(1, None),
+            testing::says("first"),
+            testing::end("done"),
+            testing::commit(2, None),
+            testing::commit(3, Some(2)),
+            testing::discard(),
+            testing::start(true),
+            testing::commit(4, None),
+            testing::tool_use("by hand"),
+            testing::change("by hand", "a"),
+            testing::tool_result("by hand"),
+            testing::says("second"),
+            testing::end("done"),
+            testing::commit(5, None),
+        ]);
+        let mut replay = Replay::new(contents);
+        let mut prompt = |from: u64| {
+            assert_eq!(replay.next as u64, from);
+            let (_, prompt) = replay.next_prompt();
+            if prompt.is_some() {
+                (0..2).for_each(|_| replay.skip());
+            }
+            prompt
+        };
+        assert_eq!(prompt(0).as_deref(), Some("first"));
+        assert_eq!(prompt(4).as_deref(), Some("second"));
+        assert_eq!(prompt(14), None);
+        assert!(replay.at_end() && replay.divergence.is_none());
+    }
+
+    #[test]
+    fn in_a_run_a_commit_is_a_difference() {
+        let (_folder, contents) =
+            testing::journal([testing::start(false), testing::says("hi"), testing::commit(1, None)]);
+        let mut replay = Replay::new(contents);
+        (0..2).for_each(|_| replay.skip());
+        replay.opened(tool_owner("a"));
+        assert_eq!(replay.turn(&tool_owner("a")), Turn::Nobodys);
     }
 }

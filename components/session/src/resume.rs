@@ -31,6 +31,8 @@ pub struct Found {
     pub start_ms: i64,
     pub last_ms: i64,
     pub unanswered: Vec<Unanswered>,
+    /// Number of the last commit or undo; 0 when there was none.
+    pub commit: u64,
     /// The request without a response.
     open_request: Option<u64>,
     /// A prompt without an end.
@@ -44,7 +46,11 @@ impl Found {
     /// Takes in one event.
     pub fn take(&mut self, event: Event) {
         match event {
-            Event::SessionStart(_) | Event::PermissionAsk(_) | Event::PermissionAnswer(_) => {}
+            Event::SessionStart(_)
+            | Event::PermissionAsk(_)
+            | Event::PermissionAnswer(_)
+            | Event::WorkspaceChange(_)
+            | Event::WorkspaceDiscard(_) => {}
             Event::UserMessage(message) => {
                 self.open_run = true;
                 self.usage = event::RunUsage::default();
@@ -79,6 +85,7 @@ impl Found {
                     self.transcript.push(tool_message(result));
                 }
             }
+            Event::WorkspaceCommit(commit) | Event::WorkspaceUndo(commit) => self.commit = commit.commit,
             Event::ContextCompact(compact) => self.compact(&compact),
             Event::SessionEnd(_) => self.open_run = false,
         }
@@ -147,6 +154,8 @@ fn event(kind: &str, line: &str) -> Result<Option<Event>, String> {
         "model.response" => Event::ModelResponse(parse(line)?),
         "tool.use" => Event::ToolUse(parse(line)?),
         "tool.result" => Event::ToolResult(parse(line)?),
+        "workspace.commit" => Event::WorkspaceCommit(parse(line)?),
+        "workspace.undo" => Event::WorkspaceUndo(parse(line)?),
         "context.compact" => Event::ContextCompact(parse(line)?),
         "session.end" => Event::SessionEnd(parse(line)?),
         _ => return Ok(None),
@@ -240,32 +249,7 @@ pub fn answers(found: &Found) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::embed;
-
-    fn response(call: u64, ids: &[&str]) -> Event {
-        Event::ModelResponse(event::ModelResponse {
-            call,
-            text: "text".into(),
-            tool_calls: ids
-                .iter()
-                .map(|id| event::ToolCall { id: (*id).into(), tool: "T".into(), input: embed("{}") })
-                .collect(),
-            state: String::new(),
-            usage: event::Usage::default(),
-            stop: Some("tool-calls".into()),
-            error: None,
-        })
-    }
-
-    fn request(call: u64) -> Event {
-        let purpose = "turn".into();
-        Event::ModelRequest(event::ModelRequest { call, purpose, messages_sha256: String::new() })
-    }
-
-    fn tool_use(id: &str) -> Event {
-        let (id, tool, component) = (id.into(), "T".into(), String::new());
-        Event::ToolUse(event::ToolUse { id, tool, component, input: embed("{}") })
-    }
+    use crate::testing::{self, change, request, response, tool_result as result, tool_use};
 
     fn after(events: Vec<Event>) -> Found {
         let mut found = Found::default();
@@ -310,11 +294,6 @@ mod tests {
         assert_eq!(found.transcript.len(), 1, "half an answer is no part of the conversation");
     }
 
-    fn result(id: &str) -> Event {
-        let (id, tool, output) = (id.into(), "T".into(), Some(event::Output::default()));
-        Event::ToolResult(event::ToolResult { id, tool, output, error: None, ms: 0, truncated: false })
-    }
-
     #[test]
     fn results_stand_in_the_order_of_their_calls() {
         let mut found = after(vec![request(0), response(0, &["a", "b", "c"]), result("c"), result("a"), result("b")]);
@@ -344,5 +323,36 @@ mod tests {
         assert_eq!(found.transcript.len(), 2);
         assert_eq!(found.transcript[0], Message::User("sum".into()));
         assert!(matches!(found.transcript[1], Message::Assistant(_)));
+    }
+    #[test]
+    fn a_death_between_change_and_result_leaves_the_call_interrupted() {
+        let events = [testing::start(false), testing::says("hi"), request(0), response(0, &["a", "b"])];
+        let died = [tool_use("a"), tool_use("b"), change("b", "one"), change("b", "two")];
+        let (_folder, contents) = testing::journal(events.into_iter().chain(died));
+        let (found, named) = close(read(&contents).unwrap());
+        assert_eq!(named, ["result a true", "result b true", "end error"]);
+        assert_eq!(found.transcript.len(), 4);
+        assert_eq!(found.commit, 0);
+    }
+
+    #[test]
+    fn commits_are_no_part_of_the_conversation_and_the_last_is_known() {
+        let run = || {
+            let ended = [tool_use("a"), change("a", "one"), result("a"), testing::end("done")];
+            [testing::start(false), testing::says("hi"), request(0), response(0, &["a"])].into_iter().chain(ended)
+        };
+        let (_folder, without) = testing::journal(run());
+        let without = read(&without).unwrap();
+        assert_eq!(without.commit, 0);
+        let commits = || [testing::commit(1, None), testing::commit(2, None), testing::commit(3, Some(2))];
+        // Before the last end and after it: of runs that ended not all lines are read.
+        for more in [vec![], vec![testing::start(true), testing::says("again"), testing::end("done")]] {
+            let messages = without.transcript.len() + more.len() / 3;
+            let (_folder, contents) = testing::journal(run().chain(commits()).chain([testing::discard()]).chain(more));
+            let found = read(&contents).unwrap();
+            assert_eq!((found.commit, found.transcript.len()), (3, messages));
+            assert_eq!(found.transcript[..without.transcript.len()], without.transcript);
+            assert!(answers(&found).is_empty());
+        }
     }
 }

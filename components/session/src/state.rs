@@ -12,6 +12,7 @@ use crate::journal::{self, Contents, Journal};
 use crate::messages::Hasher;
 use crate::recorder::{Live, Recorder, Replay, parse_ms};
 use crate::resume::{self, Found};
+use crate::review::{self, Accounted};
 use crate::schema::Schemas;
 use crate::wardian::agent::types::{LimitReached, Message, ModelError, Stop};
 use crate::wardian::host::control::{self, Interrupt};
@@ -52,6 +53,10 @@ pub struct State {
     pub calls: u64,
     pub used_ids: HashSet<String>,
     pub run: Run,
+    /// Between `begin` and `end`.
+    pub under_way: bool,
+    /// What the journal says about the workspace.
+    pub accounted: Accounted,
     /// Time of the first event: where the agent's monotonic clock begins.
     pub start_ms: i64,
     /// Random numbers that the agent has drawn.
@@ -100,6 +105,8 @@ impl State {
             calls: found.calls,
             used_ids: found.used_ids,
             run: Run::default(),
+            under_way: false,
+            accounted: Accounted::new(found.commit),
             start_ms,
             drawn: 0,
         })
@@ -230,6 +237,7 @@ fn begin_session(
     if !resumed {
         state.start_ms = state.recorder.last_ms();
     }
+    review::opened(&mut state)?;
     let events = state.recorder.events();
     STATE.set(Some(state));
     Ok(Opened { resumed, events, torn_bytes, answered })
@@ -237,20 +245,24 @@ fn begin_session(
 
 fn open_replay() -> Result<Opened, OpenError> {
     let contents = read()?;
+    let (events, torn_bytes) = (contents.events(), contents.torn_bytes);
+    set_replay(contents, offered())?;
+    Ok(Opened { resumed: true, events, torn_bytes, answered: Vec::new() })
+}
+
+/// Makes `contents` the outside world of this instance.
+pub fn set_replay(contents: Contents, tools: Vec<Offered>) -> Result<(), OpenError> {
     let start: event::SessionStart = contents
         .line(0)
         .and_then(|line| serde_json::from_str(line).ok())
         .ok_or_else(|| OpenError::Damaged(Damage { line: 1, reason: "no session.start".to_owned() }))?;
-    let events = contents.events();
-    let torn_bytes = contents.torn_bytes;
     let options = replay_options(&start);
     let start_ms = contents.line(0).and_then(|line| journal::Header::read(line).ok()).and_then(|h| parse_ms(h.ts));
     let mut found = Found::default();
     found.start_ms = start_ms.unwrap_or_default();
-    let state =
-        State::new(Recorder::Replay(Replay::new(contents)), options, found, offered()).map_err(OpenError::Io)?;
+    let state = State::new(Recorder::Replay(Replay::new(contents)), options, found, tools).map_err(OpenError::Io)?;
     STATE.set(Some(state));
-    Ok(Opened { resumed: true, events, torn_bytes, answered: Vec::new() })
+    Ok(())
 }
 
 /// Bounds do not matter in a replay: what they did is in the journal.
@@ -312,6 +324,7 @@ impl Guest for Session {
         let deadline = with(|state| {
             state.run = Run::default();
             state.record(Event::UserMessage(event::UserMessage { text: prompt.clone() }))?;
+            state.under_way = true;
             state.transcript.push(Message::User(prompt));
             let seconds = state.options.budget.seconds_max.map(|seconds| seconds.saturating_mul(1000));
             Ok::<_, String>((!state.recorder.is_replay()).then_some(seconds))
@@ -352,6 +365,7 @@ fn end(state: &mut State, result: Result<String, Stop>) -> Result<Usage, String>
             state.record(Event::SessionEnd(event::SessionEnd { stop, text, usage, error }))?;
         }
     }
+    state.under_way = false;
     state.recorder.seal()?;
     Ok(Usage { requests: usage.requests, input_tokens: usage.input_tokens, output_tokens: usage.output_tokens })
 }

@@ -9,6 +9,7 @@ use crate::exports::wardian::agent::toolbox::{Guest, GuestInvocation, Invocation
 use crate::gate;
 use crate::recorder::{Turn, tool_owner};
 use crate::resume::tool_message;
+use crate::review;
 use crate::state::{self, NOT_OPEN, State, interrupted, ready};
 use crate::wardian::agent::types::{CallError, CallErrorKind, ModelError};
 use crate::wardian::host::approver::{self, Answer, Pending, Question};
@@ -25,7 +26,8 @@ enum Stage {
     /// Nothing more will happen: the result, until it is recorded.
     Decided(Ended),
     Asking(Pending, Box<Prepared>),
-    Running(Running),
+    /// With how far the code reaches into the workspace.
+    Running(Running, FileAccess),
     Replaying,
     Finished,
 }
@@ -162,7 +164,7 @@ fn run(state: &mut State, call: &ToolCall, prepared: &Prepared) -> Result<Stage,
     }));
     let grant = Grant { powers: prepared.tool.powers.clone(), limits: state.options.limits };
     Ok(match sandbox::start_tool(&prepared.component, call, &grant) {
-        Ok(running) => Stage::Running(running),
+        Ok(running) => Stage::Running(running, prepared.tool.powers.files),
         Err(fault) => Stage::Decided(Err(convert::fault(fault))),
     })
 }
@@ -177,7 +179,7 @@ impl GuestInvocation for RefCell<Call> {
         let call = self.borrow();
         match &call.stage {
             Stage::Asking(pending, _) => pending.subscribe(),
-            Stage::Running(running) => running.subscribe(),
+            Stage::Running(running, _) => running.subscribe(),
             Stage::Replaying => {
                 let owner = tool_owner(&call.call.id);
                 let waits =
@@ -196,7 +198,7 @@ impl GuestInvocation for RefCell<Call> {
 
 impl Call {
     fn advance(&mut self, state: &mut State) -> Option<Ended> {
-        if matches!(self.stage, Stage::Asking(..) | Stage::Running(_))
+        if matches!(self.stage, Stage::Asking(..) | Stage::Running(..))
             && let Some(reason) = interrupted(&state.options)
         {
             return Some(self.end(state, Err(ended_by(&reason)), 0));
@@ -216,11 +218,11 @@ impl Call {
                 };
                 self.advance(state)
             }
-            Stage::Running(running) => {
-                let Some(finished) = running.finish() else {
-                    self.stage = Stage::Running(running);
-                    return None;
-                };
+            Stage::Running(running, files) => {
+                let finished = running.finish();
+                // Back in its place also when it is done: `end` drops it, and sees what it could have changed.
+                self.stage = Stage::Running(running, files);
+                let finished = finished?;
                 let ms = finished.wall_ms;
                 Some(self.end(state, result(finished), ms))
             }
@@ -245,9 +247,15 @@ impl Call {
         Ok(Stage::Decided(Err(denied(prepared, by))))
     }
 
-    /// Records the result and takes it into the conversation.
+    /// Records what the call touched and its result, and takes the result into the conversation.
     fn end(&mut self, state: &mut State, result: Ended, ms: u64) -> Ended {
+        let wrote = matches!(self.stage, Stage::Running(_, FileAccess::Write));
         self.stage = Stage::Finished;
+        if wrote {
+            review::changed(state, &self.call.id);
+        } else if let Some(replay) = state.recorder.replay() {
+            replay.skip_changes(&tool_owner(&self.call.id));
+        }
         let (id, tool) = (self.call.id.clone(), self.call.tool.clone());
         let recorded = match &result {
             Ok(outcome) => {
@@ -288,7 +296,9 @@ impl Call {
         let failed = |message| Some(Err(call_error(CallErrorKind::Host, message)));
         loop {
             let replay = state.recorder.replay()?;
-            match replay.turn(&tool_owner(&self.call.id)) {
+            let owner = tool_owner(&self.call.id);
+            replay.skip_changes(&owner);
+            match replay.turn(&owner) {
                 Turn::Others => return None,
                 Turn::End => {
                     replay.cut_off = true;
@@ -362,3 +372,7 @@ fn bytes(outcome: &Outcome) -> u64 {
     });
     parts.sum::<usize>() as u64
 }
+
+#[cfg(test)]
+#[path = "toolbox_tests.rs"]
+mod tests;

@@ -5,9 +5,11 @@
 
 mod compose;
 mod inspect;
+mod plug;
 
 pub use compose::{compose, compose_file};
 pub use inspect::{Inspection, digest, inspect, validate};
+pub use plug::{plug, plug_key};
 
 use std::path::PathBuf;
 
@@ -33,6 +35,14 @@ pub enum Error {
         /// Counts from 1, in characters.
         column: usize,
         /// What is wrong, and its cause.
+        message: String,
+    },
+    /// The tool and the workspace do not fit together.
+    #[error("{import}: {message}")]
+    Plug {
+        /// Of the tool.
+        import: String,
+        /// Why the workspace is no answer to it.
         message: String,
     },
     /// A file that the caller named cannot be read.

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wardian_host::wit::{Opened, Options};
-use wardian_host::{Agent, AgentOptions, Code, Files, Host, HostOptions, SessionAccess, Tool, Ui};
+use wardian_host::{
+    Agent, AgentOptions, Code, Files, Host, HostOptions, Layer, ProjectAccess, SessionAccess, Tool, Turns, Ui,
+};
 
 use crate::embedded;
 use crate::failure::{Failure, open_failure};
 use crate::home::{Home, Locked};
 use crate::settings::{Flags, Settings};
+
+#[path = "pending.rs"]
+mod pending;
 
 /// Bytes of a component file; the largest known, a whole Python, has a tenth of this.
 const COMPONENT_BYTES_MAX: u64 = 512 << 20;
@@ -27,6 +32,23 @@ pub enum Which {
     Existing(String),
     /// The newest of this project.
     Newest,
+}
+
+/// How a session is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Tools change the session's layer; the project is only read.
+    Overlay,
+    /// Tools change the project itself.
+    Direct,
+    /// To commit or to undo: the review may write to the project, no tool and no model is there.
+    Commit,
+}
+
+impl From<bool> for How {
+    fn from(direct: bool) -> Self {
+        if direct { Self::Direct } else { Self::Overlay }
+    }
 }
 
 /// The flags that choose a session to go on with.
@@ -67,6 +89,7 @@ pub struct Open {
 }
 
 impl Case {
+    /// Also finishes a commit or undo that a crash interrupted, for which it must not be called by asynchronous code.
     pub fn new(directory: Option<&Path>, flags: &Flags) -> Result<Self, Failure> {
         let home = Home::find()?;
         let project = project(directory)?;
@@ -82,7 +105,9 @@ impl Case {
         }
         let settings = Settings::load(&project, &home, flags)?;
         let host = host(&home)?;
-        Ok(Self { home, host, project, settings })
+        let case = Self { home, host, project, settings };
+        pending::recover(&case);
+        Ok(case)
     }
 
     pub fn model(&self) -> &str {
@@ -108,10 +133,10 @@ impl Case {
         }
     }
 
-    /// Starts the agent on a session.
-    pub async fn open(&self, session: Locked, writable: bool, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
+    /// Starts the agent on a session and opens it.
+    pub async fn open(&self, session: Locked, how: impl Into<How>, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
         let folder = session.folder.clone();
-        let result = self.start(session, writable, ui).await;
+        let result = self.start(session, how.into(), ui).await;
         if result.is_err() && !folder.join("journal.jsonl").exists() {
             // Nothing was begun: a mistake leaves no empty session behind.
             let _ = fs::remove_dir_all(folder);
@@ -119,25 +144,33 @@ impl Case {
         result
     }
 
-    async fn start(&self, session: Locked, writable: bool, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
-        let config = provider_config(self.model())?;
-        let agent = agent(&self.host)?;
-        let mut tools = Vec::new();
-        for (name, bytes) in components(&self.settings.components)? {
-            let code = load(&self.host, &name, &bytes)?;
-            tools.push(Tool::new(&self.host, code).await?);
+    async fn start(&self, session: Locked, how: How, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
+        if let Some(project) = recorded_project(&session.folder)
+            && project != self.project
+            // One that was moved is still the session's project.
+            && project.is_dir()
+        {
+            let project = project.display();
+            return Err(Failure::usage(format!("session {} belongs to the project {project}", session.id))
+                .hint(format!("work on it there: -C {project}")));
         }
-        check_names(&tools)?;
+        let agent = agent(&self.host)?;
+        let (config, tools) = match how {
+            How::Commit => (HashMap::new(), Vec::new()),
+            _ => (provider_config(self.model())?, self.tools(how).await?),
+        };
         let options = self.options(&session.id, &agent);
-        let scratch = session.folder.join("tmp");
-        fs::create_dir_all(&scratch)
-            .map_err(|error| Failure::failed(format!("cannot create {}: {error}", scratch.display())))?;
         let mut agent = Agent::start(
             &self.host,
             AgentOptions {
                 agent,
                 tools,
-                files: Files { project: self.project.clone(), writable, scratch: Some(scratch) },
+                files: Files {
+                    project: self.project.clone(),
+                    layer: Some(create_layer(&session.folder)?),
+                    direct: how == How::Direct,
+                },
+                project: if how == How::Commit { ProjectAccess::Write } else { ProjectAccess::Read },
                 session: session.folder.clone(),
                 access: SessionAccess::Write,
                 config,
@@ -154,6 +187,19 @@ impl Case {
             eprintln!("note: an earlier process ended during tool calls; they are answered as interrupted: {calls}");
         }
         Ok(Open { agent, session, opened })
+    }
+
+    async fn tools(&self, how: How) -> Result<Vec<Tool>, Failure> {
+        let mut tools = Vec::new();
+        for (name, bytes) in components(&self.settings.components)? {
+            let code = match how {
+                How::Direct => load_direct(&self.host, &name, &bytes)?,
+                _ => load(&self.host, &name, &bytes)?,
+            };
+            tools.push(Tool::new(&self.host, code).await?);
+        }
+        check_names(&tools)?;
+        Ok(tools)
     }
 
     fn options(&self, session: &str, agent: &Code) -> Options {
@@ -200,12 +246,34 @@ fn no_components() -> Failure {
     Failure::failed("this wardian was built without components").hint("build it with: cargo xtask build")
 }
 
-/// An agent for looking at a session's journal: nothing is lent but the folder, read-only.
+/// What a session keeps of its own, in its folder.
+fn layer(session: &Path) -> Layer {
+    Layer { upper: session.join("upper"), scratch: session.join("tmp"), turns: Arc::new(Turns::default()) }
+}
+
+fn create_layer(session: &Path) -> Result<Layer, Failure> {
+    let layer = layer(session);
+    for folder in [&layer.upper, &layer.scratch] {
+        fs::create_dir_all(folder)
+            .map_err(|error| Failure::failed(format!("cannot create {}: {error}", folder.display())))?;
+    }
+    Ok(layer)
+}
+
+/// Where a session's files are, as far as they still are where its journal says. For reading.
+fn recorded_files(session: &Path) -> Files {
+    let (project, layer) = (recorded_project(session).unwrap_or_default(), layer(session));
+    let whole = [&project, &layer.upper, &layer.scratch].iter().all(|folder| folder.is_dir());
+    Files { project, layer: whole.then_some(layer), direct: false }
+}
+
+/// An agent for looking at a session: nothing is lent but its folder, its layer and its project, all read-only.
 pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool>) -> Result<Agent, Failure> {
     let options = AgentOptions {
         agent: agent(host)?,
         tools,
-        files: Files { project: PathBuf::new(), writable: false, scratch: None },
+        files: recorded_files(folder),
+        project: ProjectAccess::Read,
         session: folder.to_owned(),
         access: SessionAccess::Read,
         config: HashMap::new(),
@@ -244,7 +312,25 @@ pub fn check_component(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
+/// A tool in the workspace: its changes are the session's until they are committed.
 pub fn load(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
+    let (workspace, workspace_digest) = embedded::WORKSPACE.ok_or_else(no_components)?;
+    let computed;
+    let (bytes, digest): (&[u8], &str) = match bytes {
+        Bytes::Embedded(bytes, digest) => (bytes, digest),
+        Bytes::Read(bytes) => {
+            computed = wardian_bundle::digest(bytes);
+            (bytes, &computed)
+        }
+    };
+    let key = wardian_bundle::plug_key(digest, workspace_digest);
+    announce(host, &key, name);
+    let compose = || wardian_bundle::plug(bytes, workspace).map_err(|error| error.to_string());
+    Ok(host.load_in_workspace(name, digest, &key, compose)?)
+}
+
+/// A tool as it is, to work on the project itself.
+fn load_direct(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
     Ok(match bytes {
         Bytes::Embedded(bytes, digest) => {
             announce(host, digest, name);
@@ -255,8 +341,8 @@ pub fn load(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
 }
 
 /// Compiling takes seconds, once: the user should know what the wait is for.
-fn announce(host: &Host, digest: &str, name: &str) {
-    if !host.is_compiled(digest) {
+fn announce(host: &Host, key: &str, name: &str) {
+    if !host.is_compiled(key) {
         eprintln!("compiling component {name} for this machine (once) …");
     }
 }
@@ -306,6 +392,11 @@ fn provider_config(model: &str) -> Result<HashMap<String, String>, Failure> {
 /// The digest of the agent that a session was begun with.
 pub fn recorded_agent(folder: &Path) -> Option<String> {
     first_line(&folder.join("journal.jsonl"))?["agent"].as_str().map(str::to_owned)
+}
+
+/// The project that a session was begun on.
+pub fn recorded_project(folder: &Path) -> Option<PathBuf> {
+    first_line(&folder.join("journal.jsonl"))?["project"].as_str().map(PathBuf::from)
 }
 
 fn first_line(path: &Path) -> Option<serde_json::Value> {

@@ -1,10 +1,11 @@
 //! `wardian call`: one tool, called by hand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use wardian_host::wit::{CallErrorKind, ToolCall};
+use wardian_host::Agent;
+use wardian_host::wit::{CallErrorKind, ReviewOptions, ToolCall};
 
-use crate::case::{Case, Which};
+use crate::case::{Case, How, Which};
 use crate::failure::{Failure, code};
 use crate::settings::{Flags, Mode};
 use crate::show::{self, Show, Style};
@@ -53,22 +54,32 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let which = arguments.session.clone().map_or(Which::New, Which::Existing);
     let session = case.session(&which)?;
-    let folder = session.folder.clone();
-    let result = block_on(async {
-        let mut open = case.open(session, arguments.direct, Show::new(Style::Quiet)).await?;
+    let (id, folder) = (session.id.clone(), session.folder.clone());
+    let how = if arguments.direct { How::Direct } else { How::Overlay };
+    let own = arguments.session.is_none();
+    let called = block_on(async {
+        let mut open = case.open(session, how, Show::new(Style::Quiet)).await?;
         terminal::watch_interrupts(open.agent.interrupter());
         let call = ToolCall {
             id: format!("call_by_hand_{}", open.opened.events),
             tool: arguments.tool.clone(),
             input: arguments.input.clone(),
         };
-        Ok(open.agent.call(&call).await?)
+        let result = open.agent.call(&call).await?;
+        let changed = own && how == How::Overlay && changed(&mut open.agent).await;
+        Ok((result, changed))
     });
-    if arguments.session.is_none() {
-        // Nothing was changed in a session of its own: there is nothing to keep.
-        let _ = std::fs::remove_dir_all(&folder);
+    if own {
+        // Where nobody could be asked, what is there is kept.
+        let kept = called.as_ref().map_or_else(|_| has_entries(&folder.join("upper")), |(_, changed)| *changed);
+        if kept {
+            eprintln!("the project is as it was; to see what was changed: wardian changes {id}");
+        } else {
+            // Nothing was changed in a session of its own: there is nothing to keep.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
     }
-    let result = result?;
+    let (result, _) = called?;
     if arguments.json {
         show::print_json(&show::result_json(&result));
     } else if let Ok(outcome) = &result {
@@ -90,12 +101,20 @@ pub fn run(arguments: Arguments) -> Outcome {
     Err(match error.kind {
         CallErrorKind::UnknownTool => Failure::usage(error.message),
         CallErrorKind::InvalidInput => Failure::usage(message).hint("the input's schema: wardian tools --json"),
-        CallErrorKind::NotPermitted if error.message.starts_with("files:write") => {
-            Failure::refused(format!("{}: files are read-only here, nothing was written", arguments.tool))
-                .hint("to let the tool write to the project itself: --direct")
-        }
         CallErrorKind::NotPermitted => Failure::refused(message),
         CallErrorKind::Cancelled => Failure::cancelled(message),
         _ => Failure::failed(message),
     })
+}
+
+/// Whether the session has changes, ignored ones as well.
+async fn changed(agent: &mut Agent) -> bool {
+    match agent.changes(&ReviewOptions { paths: Vec::new(), ignored: true }).await {
+        Ok(Ok(list)) => !list.changes.is_empty(),
+        Ok(Err(_)) | Err(_) => true,
+    }
+}
+
+fn has_entries(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }

@@ -1,0 +1,98 @@
+//! Directory entries: those of the layer, then those of the project that shine through.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::vec::IntoIter;
+
+use crate::exports::wasi::filesystem::types::{DirectoryEntry, GuestDirectoryEntryStream};
+use crate::index::{Kind, join};
+use crate::layer::{self, Workspace};
+use crate::wasi::filesystem::types::{
+    DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
+};
+
+/// Entries on their way to a program.
+pub struct Listing(RefCell<State>);
+
+struct State {
+    own: IntoIter<DirectoryEntry>,
+    host: Option<Host>,
+}
+
+struct Host {
+    stream: DirectoryEntryStream,
+    /// Names that the layer has its own word on.
+    known: HashSet<Box<str>>,
+    /// The project's directory; none: what the host lists is not the project's.
+    project: Option<String>,
+}
+
+impl Listing {
+    pub fn new(own: Vec<DirectoryEntry>) -> Self {
+        Self(RefCell::new(State { own: own.into_iter(), host: None }))
+    }
+
+    /// A directory that is none of the workspace's, as the host lists it.
+    pub fn of_host(stream: DirectoryEntryStream) -> Self {
+        let host = Host { stream, known: HashSet::new(), project: None };
+        Self(RefCell::new(State { own: Vec::new().into_iter(), host: Some(host) }))
+    }
+
+    /// A directory of the workspace.
+    pub fn of_workspace(workspace: &mut Workspace, path: &str) -> Result<Self, ErrorCode> {
+        workspace.refresh()?;
+        let (mut merged, mut own, mut known) = (true, Vec::new(), HashSet::new());
+        if let Some(directory) = workspace.index.directory(path) {
+            merged = directory.merged;
+            for (name, node) in &directory.children {
+                known.insert(name.clone());
+                let type_ = match &node.kind {
+                    Kind::Gone => continue,
+                    Kind::File { .. } => DescriptorType::RegularFile,
+                    Kind::Link { .. } => DescriptorType::SymbolicLink,
+                    Kind::Directory(_) => DescriptorType::Directory,
+                };
+                own.push(DirectoryEntry { type_, name: name.to_string() });
+            }
+        }
+        let host = if merged {
+            let here = crate::change::here(path);
+            let open = OpenFlags::DIRECTORY;
+            match workspace.project.open_at(PathFlags::empty(), here, open, DescriptorFlags::READ) {
+                Ok(directory) => {
+                    Some(Host { stream: directory.read_directory()?, known, project: Some(path.to_owned()) })
+                }
+                // The user removed it; what the layer has in it is still there.
+                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) if !own.is_empty() => None,
+                Err(error) => return Err(error),
+            }
+        } else {
+            None
+        };
+        Ok(Self(RefCell::new(State { own: own.into_iter(), host })))
+    }
+}
+
+impl GuestDirectoryEntryStream for Listing {
+    fn read_directory_entry(&self) -> Result<Option<DirectoryEntry>, ErrorCode> {
+        let mut state = self.0.borrow_mut();
+        if let Some(entry) = state.own.next() {
+            return Ok(Some(entry));
+        }
+        let Some(host) = &state.host else { return Ok(None) };
+        loop {
+            let Some(entry) = host.stream.read_directory_entry()? else { return Ok(None) };
+            if host.known.contains(entry.name.as_str()) {
+                continue;
+            }
+            if let Some(directory) = &host.project
+                && layer::with(|workspace| {
+                    Ok(workspace.is_hidden_name(&join(directory, &entry.name), &entry.name))
+                })?
+            {
+                continue;
+            }
+            return Ok(Some(entry));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Review, commit and undo: `wardian:workspace/review`.
+
+mod commit;
+mod plan;
+mod settle;
+mod show;
+mod side;
+mod survey;
+
+use std::collections::BTreeSet;
+
+use crate::Component;
+use crate::exports::wardian::workspace::review::{Guest, Touched, Touches};
+use crate::wardian::workspace::types::{
+    ChangeList, Commit, CommitOptions, Error, FileDiff, IoError, Kind, Options,
+};
+use crate::index::{Op, is_within};
+use crate::layer::{self, Workspace};
+use crate::wasi::filesystem::types::ErrorCode;
+
+/// An error of the file system, with the path where it happened.
+pub fn io(path: &str, error: ErrorCode) -> Error {
+    match error {
+        // Only the layer's own log is ever found in such a state.
+        ErrorCode::NotRecoverable => Error::Damaged("the session's file upper/log cannot be read".to_owned()),
+        error => Error::Io(IoError { path: path.to_owned(), message: error.message().to_owned() }),
+    }
+}
+
+/// Runs `work` on the workspace.
+pub fn with<R>(work: impl FnOnce(&mut Workspace) -> Result<R, Error>) -> Result<R, Error> {
+    layer::with(|workspace| Ok(work(workspace))).unwrap_or_else(|error| Err(io("", error)))
+}
+
+impl Guest for Component {
+    type Plan = plan::Prepared;
+
+    fn changes(options: Options) -> Result<ChangeList, Error> {
+        with(|workspace| {
+            let mut items = survey::survey(workspace, &options.paths)?.items;
+            let all = items.len();
+            items.retain(|item| options.ignored || !item.ignored);
+            let changes: Vec<_> = items.iter().map(survey::Item::to_change).collect();
+            Ok(ChangeList { ignored: (all - changes.len()) as u64, changes })
+        })
+    }
+
+    fn diff(path: String, context: u32, lines_max: u32) -> Result<FileDiff, Error> {
+        with(|workspace| show::diff(workspace, &path, context, lines_max))
+    }
+
+    fn unified(path: String, context: u32) -> Result<String, Error> {
+        with(|workspace| show::unified(workspace, &path, context))
+    }
+
+    fn prepare(options: CommitOptions) -> Result<crate::exports::wardian::workspace::review::Plan, Error> {
+        with(|workspace| plan::prepare(workspace, &options))
+            .map(crate::exports::wardian::workspace::review::Plan::new)
+    }
+
+    fn discard(paths: Vec<String>, ignored: bool) -> Result<Vec<String>, Error> {
+        with(|workspace| plan::discard(workspace, &paths, ignored))
+    }
+
+    fn undo() -> Result<Commit, Error> {
+        with(plan::undo)
+    }
+
+    fn recover() -> Result<Option<Commit>, Error> {
+        with(|workspace| {
+            if workspace.writable {
+                workspace.clean().map_err(|error| io("log", error))?;
+            }
+            Ok(commit::recover(workspace)?.map(|record| record.to_commit()))
+        })
+    }
+
+    fn history(after: u64) -> Result<Vec<Commit>, Error> {
+        with(|workspace| {
+            workspace.refresh().map_err(|error| io("log", error))?;
+            let numbers = after.saturating_add(1)..=workspace.index.committed;
+            numbers.map(|number| Ok(commit::record(workspace, number)?.to_commit())).collect()
+        })
+    }
+
+    fn since(cursor: u64) -> Result<Touches, Error> {
+        with(|workspace| {
+            let (ops, cursor) = workspace.since(cursor).map_err(|error| io("log", error))?;
+            if ops.is_empty() {
+                return Ok(Touches { cursor, touched: Vec::new() });
+            }
+            let mut paths = BTreeSet::new();
+            let mut modes = BTreeSet::new();
+            for op in &ops {
+                if let Op::Mode(path, _) = op {
+                    modes.insert(path.clone());
+                }
+                let touched = op.touches();
+                paths.extend(touched.iter().flatten().map(|path| (*path).to_owned()));
+                if let Op::Move { from, to } = op {
+                    // A directory was moved with everything in it.
+                    workspace.index.walk(|path, _| {
+                        if is_within(path, to) {
+                            paths.insert(path.to_owned());
+                        }
+                    });
+                    paths.extend(workspace.index.bases.keys().filter(|path| is_within(path, from)).cloned());
+                }
+            }
+            let only_mode: BTreeSet<String> = modes
+                .into_iter()
+                .filter(|mode| !ops.iter().any(|op| !matches!(op, Op::Mode(..)) && op.touches().contains(&Some(mode))))
+                .collect();
+            let mut ignores = workspace.ignores();
+            let mut touched = Vec::new();
+            for path in paths {
+                let Some(mut kind) = survey::rough_kind(workspace, &path) else { continue };
+                if ignores.is_ignored(workspace, &path, false).map_err(|error| io(&path, error))? {
+                    continue;
+                }
+                if kind == Kind::Modified && only_mode.contains(&path) {
+                    kind = Kind::Mode;
+                }
+                touched.push(Touched { path, kind });
+            }
+            Ok(Touches { cursor, touched })
+        })
+    }
+}
