@@ -93,6 +93,11 @@ impl Agent {
         review!(self, call_history(after))
     }
 
+    /// Where [`Agent::since`] would go on from now.
+    pub async fn cursor(&mut self) -> Result<Result<u64, ReviewError>, Error> {
+        review!(self, call_cursor())
+    }
+
     /// Paths that were touched since `cursor`; 0 is the beginning.
     pub async fn since(&mut self, cursor: u64) -> Result<Result<Touches, ReviewError>, Error> {
         review!(self, call_since(cursor))

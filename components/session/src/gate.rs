@@ -80,15 +80,14 @@ impl Gate {
             return Decision { verdict: Verdict::Allow, by: "user" };
         }
         let needs_power = !power_names(powers).is_empty();
-        let only_reads = powers.files != FileAccess::Write
-            && powers.net.is_empty()
-            && powers.process.is_empty()
-            && powers.env.is_empty();
+        let only_files = powers.net.is_empty() && powers.process.is_empty() && powers.env.is_empty();
+        let only_reads = only_files && powers.files != FileAccess::Write;
         let verdict = match self.approve {
             Approve::All => Verdict::Allow,
             _ if !needs_power => Verdict::Allow,
             Approve::Reads if only_reads => Verdict::Allow,
-            Approve::Reads | Approve::Ask => Verdict::Ask,
+            Approve::Files if only_files => Verdict::Allow,
+            Approve::Files | Approve::Reads | Approve::Ask => Verdict::Ask,
             Approve::None => Verdict::Deny,
         };
         Decision { verdict, by: "mode" }
@@ -151,6 +150,7 @@ mod tests {
         let all = |approve| [&nothing, &reads, &writes, &fetches].map(|powers| verdict(approve, powers));
         assert_eq!(all(Approve::Ask), [Allow, Ask, Ask, Ask]);
         assert_eq!(all(Approve::Reads), [Allow, Allow, Ask, Ask]);
+        assert_eq!(all(Approve::Files), [Allow, Allow, Allow, Ask]);
         assert_eq!(all(Approve::All), [Allow, Allow, Allow, Allow]);
         assert_eq!(all(Approve::None), [Allow, Deny, Deny, Deny]);
     }

@@ -34,7 +34,7 @@ impl Accounted {
 
     /// Passes over what was changed until now: no call of a tool did it.
     fn pass_over(&mut self) {
-        self.cursor = review::since(self.cursor.unwrap_or_default()).ok().map(|touches| touches.cursor);
+        self.cursor = review::cursor().ok();
     }
 }
 
@@ -59,7 +59,7 @@ pub fn changed(state: &mut State, id: &str) {
         return;
     };
     let Ok(touches) = review::since(cursor) else { return };
-    state.accounted.cursor = Some(touches.cursor);
+    state.accounted.cursor = Some(touches.next);
     for event in change_events(id, touches.touched) {
         if state.record(event).is_err() {
             return;
@@ -256,10 +256,14 @@ impl Guest for Session {
         review::history(after)
     }
 
+    fn cursor() -> Result<u64, Error> {
+        review::cursor()
+    }
+
     fn since(cursor: u64) -> Result<Touches, Error> {
         let touches = review::since(cursor)?;
         let touched = touches.touched.into_iter().map(|touched| Touched { path: touched.path, kind: touched.kind });
-        Ok(Touches { cursor: touches.cursor, touched: touched.collect() })
+        Ok(Touches { next: touches.next, touched: touched.collect() })
     }
 }
 

@@ -160,6 +160,7 @@ fn approve_name(approve: Approve) -> &'static str {
     match approve {
         Approve::Ask => "ask",
         Approve::Reads => "reads",
+        Approve::Files => "files",
         Approve::All => "all",
         Approve::None => "none",
     }

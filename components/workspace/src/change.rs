@@ -28,11 +28,7 @@ impl Workspace {
     }
 
     /// A new file at a path where nothing is. None: something is there by now.
-    pub fn create_file(
-        &mut self,
-        path: &str,
-        flags: DescriptorFlags,
-    ) -> Result<Option<(u32, Descriptor)>, ErrorCode> {
+    pub fn create_file(&mut self, path: &str, flags: DescriptorFlags) -> Result<Option<(u32, Descriptor)>, ErrorCode> {
         self.may_write(path)?;
         let mut created: Option<(u32, Descriptor)> = None;
         let made = self.step(|workspace| {
@@ -213,7 +209,8 @@ impl Workspace {
                 State::Directory { .. } => {}
                 _ if is_directory => return Err(ErrorCode::NotDirectory),
                 // Two names of the same file: POSIX leaves both.
-                State::File { content, .. } if matches!(&moved, State::File { content: same, .. } if same == content) => {
+                State::File { content, .. } if matches!(&moved, State::File { content: same, .. } if same == content) =>
+                {
                     return Ok((Vec::new(), ()));
                 }
                 _ => {}
@@ -285,7 +282,7 @@ impl Workspace {
         entries.retain(|entry| !known.contains(entry.name.as_str()));
         for entry in entries {
             let (old, new) = (join(from, &entry.name), join(to, &entry.name));
-            if self.is_hidden(&old) || self.is_read_only(&old) {
+            if self.is_hidden(&old, Some(entry.file_type == DescriptorType::Directory)) || self.is_read_only(&old) {
                 return Err(ErrorCode::NotPermitted);
             }
             match entry.file_type {
@@ -322,7 +319,8 @@ impl Workspace {
         self.may_write(&to.path)?;
         self.make_writable(&from.path, true)?;
         self.step(|workspace| {
-            let State::File { content: content @ Content::Data(_), identity, mode } = workspace.state(&from.path) else {
+            let State::File { content: content @ Content::Data(_), identity, mode } = workspace.state(&from.path)
+            else {
                 return Err(ErrorCode::NoEntry);
             };
             if workspace.settled(&to.path)? != State::Absent {
@@ -334,12 +332,7 @@ impl Workspace {
         })
     }
 
-    pub fn set_times(
-        &mut self,
-        at: &Located,
-        accessed: NewTimestamp,
-        modified: NewTimestamp,
-    ) -> Result<(), ErrorCode> {
+    pub fn set_times(&mut self, at: &Located, accessed: NewTimestamp, modified: NewTimestamp) -> Result<(), ErrorCode> {
         let path = &at.path;
         match self.settled(path)? {
             State::Absent | State::Hidden | State::Project => Err(ErrorCode::NoEntry),
@@ -368,9 +361,7 @@ impl Workspace {
             State::Directory { .. } => {
                 self.may_write(path)?;
                 match in_ns(&modified) {
-                    Some(ns) if !path.is_empty() => {
-                        self.step(|_| Ok((vec![Op::Modified(path.clone(), ns)], ())))
-                    }
+                    Some(ns) if !path.is_empty() => self.step(|_| Ok((vec![Op::Modified(path.clone(), ns)], ()))),
                     _ => Ok(()),
                 }
             }
@@ -422,9 +413,8 @@ fn fresh_identity(path: &str) -> u64 {
 }
 
 pub fn modified_of(stat: &crate::wasi::filesystem::types::DescriptorStat) -> u64 {
-    stat.data_modification_timestamp.map_or(0, |time| {
-        time.seconds.saturating_mul(1_000_000_000).saturating_add(u64::from(time.nanoseconds))
-    })
+    stat.data_modification_timestamp
+        .map_or(0, |time| time.seconds.saturating_mul(1_000_000_000).saturating_add(u64::from(time.nanoseconds)))
 }
 
 fn in_ns(time: &NewTimestamp) -> Option<u64> {

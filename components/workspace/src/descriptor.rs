@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::Component;
-use crate::change::modified_of;
 use crate::devices::{self, Device};
 use crate::exports::wasi::filesystem::types::{
     Descriptor, DescriptorBorrow, DirectoryEntry, DirectoryEntryStream, Error, Guest, GuestDescriptor, InputStream,
     MetadataHashValue, OutputStream,
 };
 use crate::index::{Content, identity};
-use crate::layer::{self, Workspace};
+use crate::layer;
 use crate::listing::Listing;
 use crate::resolve::{Located, State};
 use crate::wasi::filesystem::types::{
@@ -21,9 +20,6 @@ use crate::wasi::filesystem::types::{
 
 /// Directories of the root. A program cannot change it.
 const ROOT: &[&str] = &["dev", "tmp", "workspace"];
-
-/// Tries to open a path that others create and remove at the same time.
-const TRIES: u32 = 8;
 
 /// The rest of a file's number: says that it is one of this file system's.
 const NUMBER: u64 = 0x7761_7264_6961_6e00;
@@ -38,20 +34,39 @@ pub enum Handle {
     /// Below `/tmp`: the host's own.
     Scratch(host::Descriptor),
     /// A directory of the workspace.
-    Directory { path: Rc<RefCell<String>>, flags: DescriptorFlags },
+    Directory {
+        path: Rc<RefCell<String>>,
+        flags: DescriptorFlags,
+    },
     /// Opened in the project, to read; may be a directory.
-    Project { opened: host::Descriptor, path: Rc<RefCell<String>>, identity: u64 },
+    Project {
+        opened: host::Descriptor,
+        path: Rc<RefCell<String>>,
+        identity: u64,
+    },
     /// A file of the layer.
-    File { opened: host::Descriptor, identity: u64, data: u32 },
+    File {
+        opened: host::Descriptor,
+        identity: u64,
+        data: u32,
+    },
 }
 
 /// Where a path of a program goes.
 enum Route<'a> {
     Root,
-    Workspace { base: String, path: &'a str },
-    Scratch { directory: &'a host::Descriptor, path: &'a str },
+    Workspace {
+        base: String,
+        path: &'a str,
+    },
+    Scratch {
+        directory: &'a host::Descriptor,
+        path: &'a str,
+    },
     /// The root's own `/tmp`.
-    Tmp { path: &'a str },
+    Tmp {
+        path: &'a str,
+    },
     Devices(&'a str),
 }
 
@@ -146,7 +161,7 @@ impl Handle {
     }
 }
 
-fn follows(flags: PathFlags) -> bool {
+pub fn follows(flags: PathFlags) -> bool {
     flags.contains(PathFlags::SYMLINK_FOLLOW)
 }
 
@@ -159,7 +174,7 @@ fn number(identity: u64) -> MetadataHashValue {
     MetadataHashValue { lower: identity, upper: NUMBER }
 }
 
-fn plain(type_: DescriptorType, size: u64) -> DescriptorStat {
+pub fn plain(type_: DescriptorType, size: u64) -> DescriptorStat {
     DescriptorStat {
         type_,
         link_count: 1,
@@ -170,7 +185,7 @@ fn plain(type_: DescriptorType, size: u64) -> DescriptorStat {
     }
 }
 
-fn directory_stat() -> DescriptorStat {
+pub fn directory_stat() -> DescriptorStat {
     plain(DescriptorType::Directory, 0)
 }
 
@@ -178,7 +193,7 @@ fn device_stat() -> DescriptorStat {
     plain(DescriptorType::CharacterDevice, 0)
 }
 
-fn with_time(mut stat: DescriptorStat, ns: u64) -> DescriptorStat {
+pub fn with_time(mut stat: DescriptorStat, ns: u64) -> DescriptorStat {
     if ns > 0 {
         let time = host::Datetime { seconds: ns / 1_000_000_000, nanoseconds: (ns % 1_000_000_000) as u32 };
         stat.data_modification_timestamp = Some(time);
@@ -187,234 +202,6 @@ fn with_time(mut stat: DescriptorStat, ns: u64) -> DescriptorStat {
     }
     stat
 }
-
-impl Workspace {
-    /// Opens a path below a directory of the workspace.
-    fn open_path(
-        &mut self,
-        base: &str,
-        path_flags: PathFlags,
-        path: &str,
-        open: OpenFlags,
-        flags: DescriptorFlags,
-    ) -> Result<Handle, ErrorCode> {
-        let exclusive = open.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE);
-        if open.contains(OpenFlags::DIRECTORY)
-            && open.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE)
-        {
-            return Err(ErrorCode::Invalid);
-        }
-        let write = flags.contains(DescriptorFlags::WRITE) || open.contains(OpenFlags::TRUNCATE);
-        let follow = follows(path_flags) && !exclusive;
-        if !write && open.is_empty() {
-            return self.open_to_read(base, path, follow, flags);
-        }
-        for _ in 0..TRIES {
-            let located = self.resolve(base, path, follow)?;
-            if exclusive && !matches!(located.state, State::Absent | State::Hidden) {
-                return Err(ErrorCode::Exist);
-            }
-            match &located.state {
-                State::Hidden if open.contains(OpenFlags::CREATE) => return Err(ErrorCode::NotPermitted),
-                State::Hidden | State::Project => return Err(ErrorCode::NoEntry),
-                State::Absent if !open.contains(OpenFlags::CREATE) => return Err(ErrorCode::NoEntry),
-                State::Absent if located.wants_directory => return Err(ErrorCode::IsDirectory),
-                State::Absent => {
-                    if let Some((data, opened)) = self.create_file(&located.path, flags)? {
-                        let State::File { identity, .. } = self.state(&located.path) else { continue };
-                        return Ok(Handle::File { opened, identity, data });
-                    }
-                }
-                State::Link { .. } => return Err(ErrorCode::Loop),
-                State::Directory { .. } if write || open.contains(OpenFlags::CREATE) => {
-                    return Err(ErrorCode::IsDirectory);
-                }
-                State::Directory { .. } => {
-                    return Ok(Handle::Directory { path: self.handle(located.path), flags });
-                }
-                State::File { .. } if located.wants_directory || open.contains(OpenFlags::DIRECTORY) => {
-                    return Err(ErrorCode::NotDirectory);
-                }
-                State::File { content, identity, .. } => {
-                    let (content, identity) = (content.clone(), *identity);
-                    if !write {
-                        return self.open_file(located, &content, identity, OpenFlags::empty(), flags);
-                    }
-                    self.may_write(&located.path)?;
-                    match content {
-                        Content::Data(_) => {
-                            self.note_written(&located.path)?;
-                            let open = open & OpenFlags::TRUNCATE;
-                            match self.open_file(located, &content, identity, open, flags) {
-                                // Replaced meanwhile.
-                                Err(ErrorCode::NoEntry) => self.reload()?,
-                                other => return other,
-                            }
-                        }
-                        // The next round finds it in the layer.
-                        Content::Project(_) => {
-                            self.make_writable(&located.path, !open.contains(OpenFlags::TRUNCATE))?;
-                        }
-                    }
-                }
-            }
-        }
-        Err(ErrorCode::Busy)
-    }
-
-    /// The common case: one call to the host where the layer has nothing to say.
-    fn open_to_read(
-        &mut self,
-        base: &str,
-        path: &str,
-        follow: bool,
-        flags: DescriptorFlags,
-    ) -> Result<Handle, ErrorCode> {
-        for _ in 0..TRIES {
-            let (mut walk, mut located) = self.walk(base, path)?;
-            if follow || located.wants_directory {
-                located = self.settle(&mut walk, located)?;
-            }
-            while located.state == State::Project {
-                match self.project.open_at(PathFlags::empty(), &located.path, OpenFlags::empty(), flags) {
-                    Ok(opened) => {
-                        if located.wants_directory && opened.get_type()? != DescriptorType::Directory {
-                            return Err(ErrorCode::NotDirectory);
-                        }
-                        let identity = identity(&located.path);
-                        return Ok(Handle::Project { opened, path: self.handle(located.path), identity });
-                    }
-                    Err(ErrorCode::Loop) if follow || located.wants_directory => {
-                        located = self.through(&mut walk, &located)?;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            match &located.state {
-                State::Absent | State::Hidden | State::Project => return Err(ErrorCode::NoEntry),
-                State::Link { .. } => return Err(ErrorCode::Loop),
-                State::Directory { .. } => return Ok(Handle::Directory { path: self.handle(located.path), flags }),
-                State::File { .. } if located.wants_directory => return Err(ErrorCode::NotDirectory),
-                State::File { content, identity, .. } => {
-                    let (content, identity) = (content.clone(), *identity);
-                    match self.open_file(located, &content, identity, OpenFlags::empty(), flags) {
-                        Err(ErrorCode::NoEntry) if matches!(content, Content::Data(_)) => self.reload()?,
-                        other => return other,
-                    }
-                }
-            }
-        }
-        Err(ErrorCode::NoEntry)
-    }
-
-    fn open_file(
-        &mut self,
-        located: Located,
-        content: &Content,
-        identity: u64,
-        open: OpenFlags,
-        flags: DescriptorFlags,
-    ) -> Result<Handle, ErrorCode> {
-        Ok(match content {
-            Content::Data(data) => {
-                let opened = self.open_data(*data, open, flags)?;
-                Handle::File { opened, identity, data: *data }
-            }
-            Content::Project(from) => {
-                let opened = self.project.open_at(PathFlags::empty(), from, open, flags)?;
-                Handle::Project { opened, path: self.handle(located.path), identity }
-            }
-        })
-    }
-
-    /// What is at a path, and its number.
-    fn stat_path(&mut self, base: &str, path: &str, follow: bool) -> Result<(DescriptorStat, u64), ErrorCode> {
-        for _ in 0..TRIES {
-            let (mut walk, mut located) = self.walk(base, path)?;
-            if follow || located.wants_directory {
-                located = self.settle(&mut walk, located)?;
-            }
-            while located.state == State::Project {
-                let stat = self.project.stat_at(PathFlags::empty(), &located.path)?;
-                match stat.type_ {
-                    DescriptorType::SymbolicLink if follow || located.wants_directory => {
-                        located = self.through(&mut walk, &located)?;
-                    }
-                    DescriptorType::Directory => {
-                        let number = identity(&located.path);
-                        // Most walks go on below it.
-                        self.set_real(located.path);
-                        return Ok((stat, number));
-                    }
-                    _ if located.wants_directory => return Err(ErrorCode::NotDirectory),
-                    _ => return Ok((stat, identity(&located.path))),
-                }
-            }
-            match &located.state {
-                State::Absent | State::Hidden | State::Project => return Err(ErrorCode::NoEntry),
-                State::Link { target, identity, modified_ns } => {
-                    let stat = plain(DescriptorType::SymbolicLink, target.len() as u64);
-                    return Ok((with_time(stat, *modified_ns), *identity));
-                }
-                State::Directory { merged, identity, modified_ns } => {
-                    let stat = self.stat_directory(&located.path, *merged, *modified_ns)?;
-                    return Ok((stat, *identity));
-                }
-                State::File { .. } if located.wants_directory => return Err(ErrorCode::NotDirectory),
-                State::File { content, identity, .. } => {
-                    let (content, identity) = (content.clone(), *identity);
-                    match self.stat_content(&content) {
-                        Ok(mut stat) => {
-                            stat.link_count = self.link_count(&content);
-                            return Ok((stat, identity));
-                        }
-                        // Replaced meanwhile.
-                        Err(ErrorCode::NoEntry) if matches!(content, Content::Data(_)) => self.reload()?,
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
-        }
-        Err(ErrorCode::NoEntry)
-    }
-
-    fn stat_directory(&mut self, path: &str, merged: bool, modified_ns: u64) -> Result<DescriptorStat, ErrorCode> {
-        let stat = if merged {
-            match self.project.stat_at(PathFlags::empty(), crate::change::here(path)) {
-                Ok(stat) if stat.type_ == DescriptorType::Directory => stat,
-                Ok(_) | Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => directory_stat(),
-                Err(error) => return Err(error),
-            }
-        } else {
-            directory_stat()
-        };
-        let modified_ns = if modified_ns > 0 { modified_ns } else { modified_of(&stat) };
-        Ok(with_time(stat, modified_ns))
-    }
-
-    fn link_count(&self, content: &Content) -> u64 {
-        match content {
-            Content::Data(data) => u64::from(self.index.uses(*data).max(1)),
-            Content::Project(_) => 1,
-        }
-    }
-
-    /// The number of what is at a path. Programs ask for it after each look at a file: that look is remembered.
-    fn number_of_path(&mut self, base: &str, path: &str, follow: bool) -> Result<u64, ErrorCode> {
-        self.refresh()?;
-        if let Some((known_base, known_path, known_follow, number)) = self.recent.take()
-            && known_base == base
-            && known_path == path
-            && known_follow == follow
-        {
-            return Ok(number);
-        }
-        Ok(self.stat_path(base, path, follow)?.1)
-    }
-}
-
-
-
 
 impl Guest for Component {
     type Descriptor = Handle;
@@ -466,7 +253,8 @@ impl GuestDescriptor for Handle {
     fn get_flags(&self) -> Result<DescriptorFlags, ErrorCode> {
         match self {
             Self::Root => layer::with(|workspace| {
-                let write = if workspace.writable { DescriptorFlags::MUTATE_DIRECTORY } else { DescriptorFlags::empty() };
+                let write =
+                    if workspace.writable { DescriptorFlags::MUTATE_DIRECTORY } else { DescriptorFlags::empty() };
                 Ok(DescriptorFlags::READ | write)
             }),
             Self::Devices(_) => Ok(DescriptorFlags::READ),
@@ -625,13 +413,7 @@ impl GuestDescriptor for Handle {
         }
     }
 
-    fn link_at(
-        &self,
-        flags: PathFlags,
-        old: String,
-        to: DescriptorBorrow<'_>,
-        new: String,
-    ) -> Result<(), ErrorCode> {
+    fn link_at(&self, flags: PathFlags, old: String, to: DescriptorBorrow<'_>, new: String) -> Result<(), ErrorCode> {
         match (self.route(&old)?, to.get::<Self>().route(&new)?) {
             (Route::Workspace { base, path }, Route::Workspace { base: new_base, path: new }) => {
                 layer::with(|workspace| {
@@ -677,13 +459,13 @@ impl GuestDescriptor for Handle {
             Route::Root | Route::Devices(_) => Err(ErrorCode::Invalid),
             Route::Scratch { directory, path } => directory.readlink_at(path),
             Route::Tmp { path } => scratch(|tmp| tmp.readlink_at(path)),
-            Route::Workspace { base, path } => layer::with(|workspace| {
-                match workspace.resolve(&base, path, false)?.state {
+            Route::Workspace { base, path } => {
+                layer::with(|workspace| match workspace.resolve(&base, path, false)?.state {
                     State::Link { target, .. } => Ok(target),
                     State::Absent | State::Hidden => Err(ErrorCode::NoEntry),
                     _ => Err(ErrorCode::Invalid),
-                }
-            }),
+                })
+            }
         }
     }
 
@@ -796,8 +578,12 @@ fn in_scratch(
             work(directory, path, to, new)
         }
         (Route::Tmp { path }, Route::Tmp { path: new }) => scratch(|tmp| work(tmp, path, tmp, new)),
-        (Route::Tmp { path }, Route::Scratch { directory, path: new }) => scratch(|tmp| work(tmp, path, directory, new)),
-        (Route::Scratch { directory, path }, Route::Tmp { path: new }) => scratch(|tmp| work(directory, path, tmp, new)),
+        (Route::Tmp { path }, Route::Scratch { directory, path: new }) => {
+            scratch(|tmp| work(tmp, path, directory, new))
+        }
+        (Route::Scratch { directory, path }, Route::Tmp { path: new }) => {
+            scratch(|tmp| work(directory, path, tmp, new))
+        }
         (Route::Root | Route::Devices(_), _) | (_, Route::Root | Route::Devices(_)) => Err(ErrorCode::NotPermitted),
         _ => Err(ErrorCode::CrossDevice),
     }

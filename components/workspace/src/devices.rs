@@ -64,13 +64,11 @@ impl Device {
         match self {
             Self::Null => Ok((Vec::new(), true)),
             Self::Zero => Ok((vec![0; length as usize], false)),
-            Self::Random | Self::Stdin => {
-                match self.input()?.blocking_read(length) {
-                    Ok(bytes) => Ok((bytes, false)),
-                    Err(crate::wasi::io::streams::StreamError::Closed) => Ok((Vec::new(), true)),
-                    Err(_) => Err(ErrorCode::Io),
-                }
-            }
+            Self::Random | Self::Stdin => match self.input()?.blocking_read(length) {
+                Ok(bytes) => Ok((bytes, false)),
+                Err(crate::wasi::io::streams::StreamError::Closed) => Ok((Vec::new(), true)),
+                Err(_) => Err(ErrorCode::Io),
+            },
             Self::Stdout | Self::Stderr => Err(ErrorCode::BadDescriptor),
         }
     }

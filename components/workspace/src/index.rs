@@ -35,15 +35,35 @@ pub enum Op {
     Base(String, Base),
     /// The project has changed by our own hand: replaces what `Base` said.
     Rebase(String, Base),
-    File { path: String, content: Content, identity: u64, mode: Option<u16> },
+    File {
+        path: String,
+        content: Content,
+        identity: u64,
+        mode: Option<u16>,
+    },
     /// A directory of the layer alone: nothing of the project shines through.
-    Directory { path: String, identity: u64, modified_ns: u64 },
-    Link { path: String, target: String, identity: u64, modified_ns: u64 },
+    Directory {
+        path: String,
+        identity: u64,
+        modified_ns: u64,
+    },
+    Link {
+        path: String,
+        target: String,
+        identity: u64,
+        modified_ns: u64,
+    },
     Remove(String),
     /// Moves what is in the layer as a whole.
-    Move { from: String, to: String },
+    Move {
+        from: String,
+        to: String,
+    },
     /// A directory with content of the project was moved entry by entry, in the other operations of the same record.
-    Moved { from: String, to: String },
+    Moved {
+        from: String,
+        to: String,
+    },
     Mode(String, u16),
     /// Of a directory or a link; a file's times are with its bytes.
     Modified(String, u64),
@@ -86,8 +106,13 @@ impl Op {
 pub enum Kind {
     /// Not there, whatever the project has.
     Gone,
-    File { content: Content, mode: Option<u16> },
-    Link { target: String },
+    File {
+        content: Content,
+        mode: Option<u16>,
+    },
+    Link {
+        target: String,
+    },
     Directory(Directory),
 }
 
@@ -152,8 +177,7 @@ pub fn join(directory: &str, name: &str) -> String {
 
 /// Whether `path` is `directory` or below it; the empty directory has everything.
 pub fn is_within(path: &str, directory: &str) -> bool {
-    directory.is_empty()
-        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The data files of a node and of everything in it.
@@ -294,7 +318,10 @@ impl Index {
 
     /// What was new at the old place is new at the new one, unless the project had something there.
     fn move_bases(&mut self, from: &str, to: &str) {
-        let below = self.bases.range::<str, _>((Bound::Included(from), Bound::Unbounded)).take_while(|(path, _)| path.starts_with(from));
+        let below = self
+            .bases
+            .range::<str, _>((Bound::Included(from), Bound::Unbounded))
+            .take_while(|(path, _)| path.starts_with(from));
         let new: Vec<String> = below
             .filter(|(path, base)| is_within(path, from) && **base == Base::Absent)
             .map(|(path, _)| path.clone())

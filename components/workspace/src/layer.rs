@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::index::{Base, Content, Digest, Index, Op, is_within, join, split};
 use crate::log;
 use crate::resolve::State;
-use crate::guard::Rules;
+use crate::rules::{IGNORE_BYTES_MAX, IGNORE_FILE, Rules};
 use crate::wardian::host::modes;
 use crate::wardian::host::turns::{self, Turn};
 use crate::wasi::clocks::wall_clock;
@@ -31,6 +31,9 @@ pub const BASE_BYTES_MAX: u64 = 4 << 20;
 /// Times that a step is prepared anew because another instance was faster; after that it is prepared in its own turn.
 const TRIES: u32 = 4;
 
+/// Paths that are remembered as files: more than most directories have.
+const REGULAR_MAX: usize = 4096;
+
 const LOG: &str = "log";
 const DATA: &str = "data";
 pub const OBJECTS: &str = "objects";
@@ -45,6 +48,8 @@ pub struct Workspace {
     rules: Rules,
     /// Directories of the project that were seen to be directories, not links.
     real: HashSet<String>,
+    /// Files of the project that were seen to be nothing else, lately.
+    regular: HashSet<String>,
     /// Files that this instance has recorded as written.
     written: HashSet<String>,
     /// What the last call found, for the one that asks for its number next.
@@ -73,6 +78,12 @@ pub struct Copied {
 
 thread_local! {
     static WORKSPACE: RefCell<Option<Workspace>> = const { RefCell::new(None) };
+    static REFUSED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Why there is no workspace, if it is for the project's own rules.
+pub fn refused() -> Option<String> {
+    REFUSED.with(|refused| refused.borrow().clone())
 }
 
 /// Runs `work` on the one workspace of this instance.
@@ -106,7 +117,12 @@ impl Workspace {
             Some(upper) => upper.get_flags()?.contains(DescriptorFlags::MUTATE_DIRECTORY),
             None => false,
         };
-        let rules = Rules::parse(&read_small(&project, ".wardianignore", Rules::BYTES_MAX)?);
+        let ignore_file = read_small(&project, IGNORE_FILE, IGNORE_BYTES_MAX)?;
+        // What cannot be kept is not begun with: nothing is seen rather than too much.
+        let rules = Rules::parse(&ignore_file).map_err(|reason| {
+            REFUSED.with(|refused| *refused.borrow_mut() = Some(reason));
+            ErrorCode::NotPermitted
+        })?;
         let layer = upper.map(|upper| Layer { upper, log: None, data: None, at: 0, torn: false, seen: None });
         Ok(Some(Self {
             project,
@@ -116,6 +132,7 @@ impl Workspace {
             writable,
             rules,
             real: HashSet::new(),
+            regular: HashSet::new(),
             written: HashSet::new(),
             recent: None,
             handles: Vec::new(),
@@ -133,14 +150,14 @@ impl Workspace {
 
     // --- rules ---
 
-    /// Whether programs must not see it, wherever in the path the reason is.
-    pub fn is_hidden(&self, path: &str) -> bool {
-        self.rules.is_hidden(path)
+    /// Whether programs must not see it, wherever in the path the reason is. None: it is not known whether it is a directory.
+    pub fn is_hidden(&self, path: &str, is_directory: Option<bool>) -> bool {
+        self.rules.is_hidden(path, is_directory)
     }
 
     /// The same for a path whose directory is known not to be hidden.
-    pub fn is_hidden_name(&self, path: &str, name: &str) -> bool {
-        self.rules.is_hidden_name(path, name)
+    pub fn is_hidden_entry(&self, path: &str, is_directory: Option<bool>) -> bool {
+        self.rules.is_hidden_entry(path, is_directory)
     }
 
     /// Whether programs may see but not change it.
@@ -153,7 +170,7 @@ impl Workspace {
         if !self.writable {
             return Err(ErrorCode::ReadOnly);
         }
-        if self.is_hidden(path) || self.is_read_only(path) {
+        if self.is_hidden(path, None) || self.is_read_only(path) {
             return Err(ErrorCode::NotPermitted);
         }
         Ok(())
@@ -167,6 +184,26 @@ impl Workspace {
 
     pub fn set_real(&mut self, directory: String) {
         self.real.insert(directory);
+    }
+
+    /// Notes that a path of the project was listed or looked at as a file.
+    pub fn set_regular(&mut self, path: String) {
+        if self.regular.len() >= REGULAR_MAX {
+            self.regular.clear();
+        }
+        self.regular.insert(path);
+    }
+
+    /// Whether opening a path of the project waits for nobody: a pipe would wait for its other end. None: it is a link.
+    pub fn is_openable(&mut self, path: &str) -> Result<Option<bool>, ErrorCode> {
+        if self.regular.contains(path) || self.is_real(path) {
+            return Ok(Some(true));
+        }
+        Ok(match self.project.stat_at(PathFlags::empty(), path)?.type_ {
+            DescriptorType::RegularFile | DescriptorType::Directory => Some(true),
+            DescriptorType::SymbolicLink => None,
+            _ => Some(false),
+        })
     }
 
     /// Whether the layer has nothing below this name of the root.
@@ -221,7 +258,8 @@ impl Workspace {
         let ended = turns::ended();
         let Some(layer) = &mut self.layer else { return Ok(()) };
         if layer.log.is_none() {
-            let flags = if self.writable { DescriptorFlags::READ | DescriptorFlags::WRITE } else { DescriptorFlags::READ };
+            let flags =
+                if self.writable { DescriptorFlags::READ | DescriptorFlags::WRITE } else { DescriptorFlags::READ };
             match layer.upper.open_at(PathFlags::empty(), LOG, OpenFlags::empty(), flags) {
                 Ok(log) => layer.log = Some(log),
                 Err(ErrorCode::NoEntry) => {
@@ -527,6 +565,13 @@ impl Workspace {
         }
     }
 
+    /// A file as programs see it, if it is one and has at most `bytes_max` bytes.
+    pub fn small_file(&mut self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
+        let State::File { content, .. } = self.settled(path)? else { return Ok(None) };
+        let (bytes, _) = self.open_content(&content)?.read(bytes_max as u64 + 1, 0)?;
+        Ok((bytes.len() <= bytes_max).then_some(bytes))
+    }
+
     /// Where a file's bytes are described.
     pub fn stat_content(&mut self, content: &Content) -> Result<DescriptorStat, ErrorCode> {
         match content {
@@ -537,12 +582,7 @@ impl Workspace {
 
     /// Copies a file that is the project's into the layer. Returns the operations that say so; there are none if another
     /// instance was faster. `keep_bytes` is false where they are cut off at once.
-    pub fn copy_up(
-        &mut self,
-        path: &str,
-        copied: &mut Option<Copied>,
-        keep_bytes: bool,
-    ) -> Result<Vec<Op>, ErrorCode> {
+    pub fn copy_up(&mut self, path: &str, copied: &mut Option<Copied>, keep_bytes: bool) -> Result<Vec<Op>, ErrorCode> {
         let (from, identity, mode) = match self.state(path) {
             State::Project => (path.to_owned(), crate::index::identity(path), None),
             State::File { content: Content::Project(from), identity, mode } => (from, identity, mode),

@@ -6,15 +6,16 @@
 mod change;
 mod descriptor;
 mod devices;
-mod guard;
 mod index;
 mod layer;
 mod listing;
 mod log;
 mod modes;
+mod open;
 mod preopens;
 mod resolve;
 mod review;
+mod rules;
 #[allow(dead_code)]
 mod text;
 

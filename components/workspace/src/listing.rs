@@ -87,7 +87,12 @@ impl GuestDirectoryEntryStream for Listing {
             }
             if let Some(directory) = &host.project
                 && layer::with(|workspace| {
-                    Ok(workspace.is_hidden_name(&join(directory, &entry.name), &entry.name))
+                    let path = join(directory, &entry.name);
+                    let hidden = workspace.is_hidden_entry(&path, Some(entry.type_ == DescriptorType::Directory));
+                    if !hidden && entry.type_ == DescriptorType::RegularFile {
+                        workspace.set_regular(path);
+                    }
+                    Ok(hidden)
                 })?
             {
                 continue;

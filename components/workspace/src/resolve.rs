@@ -24,10 +24,22 @@ pub enum State {
     Absent,
     /// Kept from programs: not there, and cannot be made.
     Hidden,
-    File { content: Content, identity: u64, mode: Option<u16> },
-    Link { target: String, identity: u64, modified_ns: u64 },
+    File {
+        content: Content,
+        identity: u64,
+        mode: Option<u16>,
+    },
+    Link {
+        target: String,
+        identity: u64,
+        modified_ns: u64,
+    },
     /// `merged`: with what the project has there.
-    Directory { merged: bool, identity: u64, modified_ns: u64 },
+    Directory {
+        merged: bool,
+        identity: u64,
+        modified_ns: u64,
+    },
 }
 
 /// A path without links on the way; its last name may still be one.
@@ -55,13 +67,18 @@ impl State {
 impl Workspace {
     /// What the layer knows about a path that has no links on the way.
     pub fn state(&self, path: &str) -> State {
+        self.state_as(path, None)
+    }
+
+    /// The same where it is known whether the path has to be a directory, which rules may ask for.
+    fn state_as(&self, path: &str, is_directory: Option<bool>) -> State {
         if path.is_empty() {
             return State::Directory { merged: true, identity: identity(""), modified_ns: 0 };
         }
         match self.index.find(path) {
             Place::Node(node) => State::of(node),
             Place::Absent | Place::NotDirectory => State::Absent,
-            Place::Project if self.is_hidden(path) => State::Hidden,
+            Place::Project if self.is_hidden(path, is_directory) => State::Hidden,
             Place::Project => State::Project,
         }
     }
@@ -150,7 +167,7 @@ impl Walk {
                 let state = workspace.state(&path);
                 return Ok(Located { path, state, wants_directory: self.wants_directory });
             }
-            match workspace.state(&path) {
+            match workspace.state_as(&path, Some(true)) {
                 State::Directory { .. } => self.at = path,
                 State::Link { target, .. } => self.follow(&path, &target)?,
                 State::File { .. } => return Err(ErrorCode::NotDirectory),
@@ -169,7 +186,7 @@ impl Walk {
                 },
             }
         }
-        let state = workspace.state(&self.at);
+        let state = workspace.state_as(&self.at, Some(true));
         let state = match state {
             // On the way it was seen to be one.
             State::Project => State::Directory { merged: true, identity: identity(&self.at), modified_ns: 0 },
@@ -186,10 +203,10 @@ impl Workspace {
         self.refresh()?;
         if base.is_empty() && is_plain(path) {
             // The common case: below a directory that was seen to be one, nothing of it in the layer.
-            let (parent, name) = split(path);
+            let (parent, _) = split(path);
             let first = path.split('/').next().unwrap_or_default();
             if self.is_untouched(first) && (parent.is_empty() || self.is_real(parent)) {
-                let state = if self.is_hidden_name(path, name) { State::Hidden } else { State::Project };
+                let state = if self.is_hidden_entry(path, None) { State::Hidden } else { State::Project };
                 let walk =
                     Walk { at: parent.to_owned(), pending: Vec::new(), floor: 0, links: 0, wants_directory: false };
                 return Ok((walk, Located { path: path.to_owned(), state, wants_directory: false }));

@@ -32,7 +32,8 @@ impl Case {
     /// Takes the project for a commit or undo of `session`, which is on record from here on: if the process dies, the next
     /// one on this project finishes it. Also for whoever only wants `recover`.
     ///
-    /// Call [`Pending::end`] as soon as the workspace has answered, whatever it answered; not if its code broke.
+    /// Call [`Pending::end`] once the workspace has answered, also with an error. Not if its code broke, and not if the
+    /// error is [`ReviewError::Io`], after which something may be left to take back: then just drop this.
     ///
     /// # Errors
     /// When another process has the project, or left something half done that could not be finished.

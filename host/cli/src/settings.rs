@@ -53,6 +53,8 @@ pub enum Mode {
     Ask,
     /// Allow calls that only read files, ask for the rest
     Reads,
+    /// Allow calls that need files only, ask for the rest: the project changes only by a commit
+    Files,
     /// Allow every call
     All,
 }
@@ -229,7 +231,7 @@ impl Settings {
                 (one, other) => one.or(other),
             })
         }
-        let user_mode = user.approve.unwrap_or(Mode::Reads);
+        let user_mode = user.approve.unwrap_or(Mode::Files);
         let mode = flags.approve.unwrap_or_else(|| project.approve.map_or(user_mode, |mode| mode.min(user_mode)));
         let limits = Limits::default();
         let limit = |project, user, default| bound(None, project, user, Some(default)).unwrap_or(default);
@@ -256,6 +258,7 @@ impl Settings {
                 Mode::None => Approve::None,
                 Mode::Ask => Approve::Ask,
                 Mode::Reads => Approve::Reads,
+                Mode::Files => Approve::Files,
                 Mode::All => Approve::All,
             },
             rules: project.rule.into_iter().chain(user.rule).map(rule).collect(),
@@ -344,7 +347,7 @@ mod tests {
     #[test]
     fn a_project_narrows_but_never_widens() {
         let merge = |project: &str, user: &str| Settings::merge(file(project), file(user), &Flags::default()).unwrap();
-        assert_eq!(merge("approve = \"all\"", "").approve, Approve::Reads);
+        assert_eq!(merge("approve = \"all\"", "").approve, Approve::Files);
         assert_eq!(merge("approve = \"none\"", "approve = \"all\"").approve, Approve::None);
         assert_eq!(merge("", "approve = \"all\"").approve, Approve::All);
         assert_eq!(merge("[budget]\nsteps_max = 1000", "").budget.steps_max, Some(STEPS_MAX));

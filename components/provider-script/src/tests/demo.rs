@@ -14,6 +14,8 @@ const DEMO: &str = include_str!("../../../../bundles/default/demo.json");
 struct Run {
     said: Vec<String>,
     calls: Vec<Vec<(String, Value)>>,
+    /// What was written to `REPORT.md`.
+    written: Option<String>,
     answer: String,
 }
 
@@ -21,7 +23,7 @@ type Tool<'a> = &'a dyn Fn(&str, &Value) -> Result<(String, Value), String>;
 
 /// Plays one prompt to its end, as an agent would.
 fn play(player: &mut Player, messages: &mut Vec<Message>, tool: Tool) -> Run {
-    let mut run = Run { said: Vec::new(), calls: Vec::new(), answer: String::new() };
+    let mut run = Run { said: Vec::new(), calls: Vec::new(), written: None, answer: String::new() };
     messages.push(user("What is in this project?"));
     for _ in 0..10 {
         let answer = answer(player, &request(messages.clone())).expect("an answer");
@@ -36,13 +38,21 @@ fn play(player: &mut Player, messages: &mut Vec<Message>, tool: Tool) -> Run {
         let mut calls = Vec::new();
         for (_, name, input) in &answer.calls {
             let input: Value = serde_json::from_str(input).unwrap_or_else(|error| panic!("{input}: {error}"));
+            if name == "Write" {
+                assert_eq!(input["file_path"], "REPORT.md");
+                run.written = input["content"].as_str().map(str::to_owned);
+                messages.push(result(name, "created", None));
+                continue;
+            }
             messages.push(match tool(name, &input) {
                 Ok((text, data)) => result(name, &text, Some(&data.to_string())),
                 Err(error) => failed(name, &error),
             });
             calls.push((name.clone(), input));
         }
-        run.calls.push(calls);
+        if !calls.is_empty() {
+            run.calls.push(calls);
+        }
         run.said.push(answer.text);
     }
     panic!("the demo does not end");
@@ -117,8 +127,11 @@ The first one in `old.py`:
 > Grows\tthem.
 
 ---
+The same is in `REPORT.md`, in a layer over the project; the project itself is as it was until you commit it.
 This was the demo: a scenario without a model, all from tool results.";
     assert_eq!(run.answer, expected, "\n{}", run.answer);
+    let (report, _) = expected.split_once("\n\n---\n").expect("a report");
+    assert_eq!(run.written, Some(format!("{report}\n")));
 }
 
 #[test]
@@ -128,6 +141,7 @@ fn an_empty_project() {
     let report = "# Project at a glance\n\nThere is no file here to look at.\n\n---\n";
     assert!(empty.answer.starts_with(report), "{}", empty.answer);
     let hidden = run(&|tool, _| small(tool, 0, json!([{"name": ".git", "kind": "directory"}]), none()));
+    assert_eq!((empty.written, hidden.written.as_ref()), (None, None), "there is nothing to report");
     assert!(hidden.answer.contains("to look at, only hidden or ignored ones."), "{}", hidden.answer);
 }
 

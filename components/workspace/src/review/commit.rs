@@ -7,15 +7,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wardian::workspace::types::{Commit, Error, IoError};
 use crate::index::{Content, Digest, Op, join, split};
 use crate::layer::{self, OBJECTS, Workspace, hex};
 use crate::review::io;
 use crate::review::side::{Side, digest_file};
 use crate::wardian::host::modes;
-use crate::wasi::filesystem::types::{
-    Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags,
-};
+use crate::wardian::workspace::types::{Commit, Error, IoError};
+use crate::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags};
 
 const PENDING: &str = "pending";
 const COMMITS: &str = "commits";
@@ -136,7 +134,12 @@ fn put_aside(workspace: &mut Workspace, content: &Content) -> Result<Digest, Err
 }
 
 /// Puts aside what an action needs and what taking it back would need.
-pub fn prepare(workspace: &mut Workspace, number: u64, actions: &mut [Action], bytes: &[Option<Content>]) -> Result<(), Error> {
+pub fn prepare(
+    workspace: &mut Workspace,
+    number: u64,
+    actions: &mut [Action],
+    bytes: &[Option<Content>],
+) -> Result<(), Error> {
     for (at, action) in actions.iter_mut().enumerate() {
         let failed = |path: &str| {
             let path = path.to_owned();
@@ -146,7 +149,8 @@ pub fn prepare(workspace: &mut Workspace, number: u64, actions: &mut [Action], b
             let kept = join(OBJECTS, &hex(digest));
             let stat = workspace.upper().map(|upper| upper.stat_at(PathFlags::empty(), &kept));
             if !matches!(stat, Some(Ok(stat)) if stat.size == *size) {
-                let found = put_aside(workspace, &Content::Project(action.path.clone())).map_err(failed(&action.path))?;
+                let found =
+                    put_aside(workspace, &Content::Project(action.path.clone())).map_err(failed(&action.path))?;
                 if found != *digest {
                     return Err(Error::ChangedSince(vec![action.path.clone()]));
                 }
@@ -277,11 +281,7 @@ fn inverse(action: &Action) -> Action {
 
 /// The actions that take a record back, without their temporary names.
 pub fn inverted(record: &Record) -> Vec<Action> {
-    record
-        .actions
-        .iter()
-        .map(|action| Action { temporary: String::new(), ..inverse(action) })
-        .collect()
+    record.actions.iter().map(|action| Action { temporary: String::new(), ..inverse(action) }).collect()
 }
 
 fn sync_directory(parent: &Descriptor, name: &str) -> Result<(), ErrorCode> {
@@ -404,9 +404,7 @@ fn put_in_place(workspace: &mut Workspace, open: &[(&Action, Side)]) -> Result<(
     }
     for (action, _) in open.iter().filter(|(action, _)| !action.temporary.is_empty()) {
         if matches!(action.after, Side::File { .. } | Side::Link { .. }) {
-            project
-                .rename_at(&action.temporary, project, &action.path)
-                .map_err(|error| failed(action, error))?;
+            project.rename_at(&action.temporary, project, &action.path).map_err(|error| failed(action, error))?;
         }
     }
     let mut parents: Vec<&str> = open.iter().map(|(action, _)| split(&action.path).0).collect();

@@ -11,11 +11,10 @@ use std::collections::BTreeSet;
 
 use crate::Component;
 use crate::exports::wardian::workspace::review::{Guest, Touched, Touches};
-use crate::wardian::workspace::types::{
-    ChangeList, Commit, CommitOptions, Error, FileDiff, IoError, Kind, Options,
-};
 use crate::index::{Op, is_within};
 use crate::layer::{self, Workspace};
+use crate::rules::{IGNORE_FILE, Ignores};
+use crate::wardian::workspace::types::{ChangeList, Commit, CommitOptions, Error, FileDiff, IoError, Kind, Options};
 use crate::wasi::filesystem::types::ErrorCode;
 
 /// An error of the file system, with the path where it happened.
@@ -29,7 +28,12 @@ pub fn io(path: &str, error: ErrorCode) -> Error {
 
 /// Runs `work` on the workspace.
 pub fn with<R>(work: impl FnOnce(&mut Workspace) -> Result<R, Error>) -> Result<R, Error> {
-    layer::with(|workspace| Ok(work(workspace))).unwrap_or_else(|error| Err(io("", error)))
+    layer::with(|workspace| Ok(work(workspace))).unwrap_or_else(|error| {
+        Err(match layer::refused() {
+            Some(message) => Error::Io(IoError { path: IGNORE_FILE.to_owned(), message }),
+            None => io("", error),
+        })
+    })
 }
 
 impl Guest for Component {
@@ -54,8 +58,7 @@ impl Guest for Component {
     }
 
     fn prepare(options: CommitOptions) -> Result<crate::exports::wardian::workspace::review::Plan, Error> {
-        with(|workspace| plan::prepare(workspace, &options))
-            .map(crate::exports::wardian::workspace::review::Plan::new)
+        with(|workspace| plan::prepare(workspace, &options)).map(crate::exports::wardian::workspace::review::Plan::new)
     }
 
     fn discard(paths: Vec<String>, ignored: bool) -> Result<Vec<String>, Error> {
@@ -83,11 +86,18 @@ impl Guest for Component {
         })
     }
 
+    fn cursor() -> Result<u64, Error> {
+        with(|workspace| {
+            workspace.refresh().map_err(|error| io("log", error))?;
+            Ok(workspace.position())
+        })
+    }
+
     fn since(cursor: u64) -> Result<Touches, Error> {
         with(|workspace| {
-            let (ops, cursor) = workspace.since(cursor).map_err(|error| io("log", error))?;
+            let (ops, next) = workspace.since(cursor).map_err(|error| io("log", error))?;
             if ops.is_empty() {
-                return Ok(Touches { cursor, touched: Vec::new() });
+                return Ok(Touches { next, touched: Vec::new() });
             }
             let mut paths = BTreeSet::new();
             let mut modes = BTreeSet::new();
@@ -111,11 +121,11 @@ impl Guest for Component {
                 .into_iter()
                 .filter(|mode| !ops.iter().any(|op| !matches!(op, Op::Mode(..)) && op.touches().contains(&Some(mode))))
                 .collect();
-            let mut ignores = workspace.ignores();
+            let mut ignores = Ignores::default();
             let mut touched = Vec::new();
             for path in paths {
                 let Some(mut kind) = survey::rough_kind(workspace, &path) else { continue };
-                if ignores.is_ignored(workspace, &path, false).map_err(|error| io(&path, error))? {
+                if survey::is_ignored(workspace, &mut ignores, &path, false)? {
                     continue;
                 }
                 if kind == Kind::Modified && only_mode.contains(&path) {
@@ -123,7 +133,7 @@ impl Guest for Component {
                 }
                 touched.push(Touched { path, kind });
             }
-            Ok(Touches { cursor, touched })
+            Ok(Touches { next, touched })
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use crate::exports::wardian::workspace::review::GuestPlan;
-use crate::wardian::workspace::types::{Change, Commit, CommitOptions, Error, Selected};
 use crate::index::{Content, Kind as NodeKind, Op, is_within};
 use crate::layer::Workspace;
 use crate::review::commit::{self, Action, Record, Source};
@@ -11,6 +10,7 @@ use crate::review::side::{Side, digest_of};
 use crate::review::survey::{Item, Outcome, Survey, survey};
 use crate::review::{io, settle, show, with};
 use crate::text;
+use crate::wardian::workspace::types::{Change, Commit, CommitOptions, Error, Selected};
 
 /// A change that was chosen, whole or in part.
 struct Chosen {
@@ -89,9 +89,10 @@ pub fn prepare(workspace: &mut Workspace, options: &CommitOptions) -> Result<Pre
     let mut more: Vec<Item> = Vec::new();
     for directory in &implied {
         let needed = if directory.after == Side::Directory {
-            items.iter().zip(&chosen).any(|(item, chosen)| {
-                *chosen && item.after != Side::Absent && is_within(&item.path, &directory.path)
-            })
+            items
+                .iter()
+                .zip(&chosen)
+                .any(|(item, chosen)| *chosen && item.after != Side::Absent && is_within(&item.path, &directory.path))
         } else {
             is_covered(&directory.path, &items, &chosen)
         };
@@ -125,11 +126,8 @@ pub fn prepare(workspace: &mut Workspace, options: &CommitOptions) -> Result<Pre
     if picked.is_empty() {
         return Err(Error::Nothing);
     }
-    let conflicts: Vec<Change> = picked
-        .iter()
-        .filter(|chosen| chosen.item.conflict.is_some())
-        .map(|chosen| chosen.item.to_change())
-        .collect();
+    let conflicts: Vec<Change> =
+        picked.iter().filter(|chosen| chosen.item.conflict.is_some()).map(|chosen| chosen.item.to_change()).collect();
     if !conflicts.is_empty() {
         return Err(Error::Conflict(conflicts));
     }
@@ -246,8 +244,7 @@ pub fn discard(workspace: &mut Workspace, paths: &[String], ignored: bool) -> Re
         return Err(Error::ReadOnly);
     }
     let Survey { items, implied } = survey(workspace, &[])?;
-    let selection: Vec<Selected> =
-        paths.iter().map(|path| Selected { path: path.clone(), blocks: None }).collect();
+    let selection: Vec<Selected> = paths.iter().map(|path| Selected { path: path.clone(), blocks: None }).collect();
     let chosen = choose(&items, (!paths.is_empty()).then_some(&selection), ignored)?;
     let mut dropped: Vec<String> = Vec::new();
     for (item, _) in items.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
@@ -261,9 +258,7 @@ pub fn discard(workspace: &mut Workspace, paths: &[String], ignored: bool) -> Re
     let mut forgotten = dropped.clone();
     forgotten.extend(covered.map(|directory| directory.path.clone()));
     forgotten.sort();
-    workspace
-        .step(|workspace| Ok((settle::discarded(workspace, &forgotten), ())))
-        .map_err(|error| io("log", error))?;
+    workspace.step(|workspace| Ok((settle::discarded(workspace, &forgotten), ()))).map_err(|error| io("log", error))?;
     dropped.sort();
     Ok(dropped)
 }

@@ -1,14 +1,14 @@
 //! Changes as they are looked at: lines, words, descriptions, patches.
 
-use crate::wardian::workspace::types::{
-    Content as Shown, Description, Error, FileDiff, Hunk, Line, Side as LineSide, Span,
-};
 use crate::index::is_within;
 use crate::layer::{Workspace, read_from};
 use crate::review::io;
 use crate::review::side::Side;
 use crate::review::survey::{Item, Outcome, survey};
 use crate::text::{self, COMPARED_BYTES_MAX, HEAD_BYTES};
+use crate::wardian::workspace::types::{
+    Content as Shown, Description, Error, FileDiff, Hunk, Line, Side as LineSide, Span,
+};
 use crate::wasi::filesystem::types::ErrorCode;
 
 /// One side's content, as far as it can be compared.

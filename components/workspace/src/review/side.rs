@@ -1,7 +1,7 @@
 //! One side of a change: what is, was or will be at a path.
 
-use sha2::{Digest as _, Sha256};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::index::{Base, Content, Digest};
 use crate::layer::{CHUNK, Workspace, hex};
@@ -13,8 +13,14 @@ use crate::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Side {
     Absent,
-    File { digest: Digest, size: u64, mode: Option<u16> },
-    Link { target: String },
+    File {
+        digest: Digest,
+        size: u64,
+        mode: Option<u16>,
+    },
+    Link {
+        target: String,
+    },
     Directory,
     /// A pipe, a socket or a device, which is nobody's to change.
     Other,

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::wardian::workspace::types::{Change, Conflict, Entry, Error, FileType, Kind};
 use crate::index::{Base, Content, Kind as NodeKind, is_within, split};
 use crate::layer::Workspace;
 use crate::review::io;
 use crate::review::side::{Side, digest_of};
+use crate::rules::{IGNORE_BYTES_MAX, Ignores};
 use crate::text::{self, Candidate, Which};
+use crate::wardian::workspace::types::{Change, Conflict, Entry, Error, FileType, Kind};
 use crate::wasi::filesystem::types::{DescriptorType, ErrorCode, PathFlags};
 
 /// Where the bytes of a change's outcome are.
@@ -113,7 +114,7 @@ fn paths(workspace: &Workspace) -> BTreeSet<String> {
 /// Looks at everything that changed below one of `filter`; none is all.
 pub fn survey(workspace: &mut Workspace, filter: &[String]) -> Result<Survey, Error> {
     workspace.refresh().map_err(|error| io("", error))?;
-    let mut ignores = workspace.ignores();
+    let mut ignores = Ignores::default();
     let mut items = Vec::new();
     for path in paths(workspace) {
         if !filter.is_empty() && !filter.iter().any(|chosen| is_within(&path, chosen)) {
@@ -121,13 +122,24 @@ pub fn survey(workspace: &mut Workspace, filter: &[String]) -> Result<Survey, Er
         }
         if let Some(mut item) = examine(workspace, &path).map_err(|error| io(&path, error))? {
             let is_directory = item.after == Side::Directory || item.now == Side::Directory;
-            item.ignored = ignores.is_ignored(workspace, &path, is_directory).map_err(|error| io(&path, error))?;
+            item.ignored = is_ignored(workspace, &mut ignores, &path, is_directory)?;
             items.push(item);
         }
     }
     pair(workspace, &mut items);
     block(workspace, &mut items).map_err(|error| io("", error))?;
     Ok(without_implied(items))
+}
+
+/// Whether a path is build output, by the `.gitignore` files that programs see.
+pub fn is_ignored(
+    workspace: &mut Workspace,
+    ignores: &mut Ignores,
+    path: &str,
+    is_directory: bool,
+) -> Result<bool, Error> {
+    let read = |file: &str| workspace.small_file(file, IGNORE_BYTES_MAX);
+    ignores.is_ignored(path, is_directory, read).map_err(|error| io(path, error))
 }
 
 /// Looks at one path. None: the workspace has there what the project has.

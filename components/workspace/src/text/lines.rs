@@ -40,7 +40,7 @@ impl<'a> Lines<'a> {
         Self::compare_within(before, after, slide, STEPS_MAX)
     }
 
-    /// Compares two texts in about as many steps.
+    /// Compares two texts in about so many steps at most.
     pub fn compare_within(before: &'a [u8], after: &'a [u8], slide: Slide, steps_max: u64) -> Self {
         let mut input = InternedInput::default();
         input.update_before(split(before));

@@ -12,12 +12,13 @@ mod renames;
 mod tests;
 mod words;
 
-pub use blocks::{NoBlock, apply_blocks};
+pub use blocks::apply_blocks;
 pub use describe::{HEAD_BYTES, describe};
-pub use diff::{Diff, Hunk, Line, Side, diff};
+pub use diff::{Hunk, Line, Side, diff};
 pub use merge::merge;
 pub use patch::{Content, Mode, unified};
-pub use renames::{Candidate, Rename, Which, renames, similarity};
+use renames::similarity;
+pub use renames::{Candidate, Which, renames};
 
 /// Content above this is not compared line by line.
 pub const COMPARED_BYTES_MAX: usize = 8 * 1024 * 1024;

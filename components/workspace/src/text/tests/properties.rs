@@ -1,5 +1,6 @@
 //! What holds for all texts.
 
+use super::blocks::NoBlock;
 use super::lines::{Lines, Slide};
 use super::*;
 

@@ -1,3 +1,4 @@
+use super::renames::Rename;
 use super::*;
 
 fn lines(range: std::ops::Range<u32>) -> Vec<u8> {
