@@ -155,8 +155,11 @@ fn call_tells_outcomes_apart_by_exit_status() {
     call("Read", "{").exits(2).says(&["no JSON"]);
     call("Read", r#"{"file_path": 3}"#).exits(2).says(&["/file_path", "hint:"]);
     call("Read", r#"{"file_path": "../x"}"#).exits(2).says(&["/file_path"]);
-    call("Write", r#"{"file_path": "b.txt", "content": ""}"#).exits(3).says(&["--direct"]);
     assert!(world.sessions().is_empty());
+    call("Write", r#"{"file_path": ".env", "content": ""}"#).exits(3).says(&["not permitted"]);
+    assert!(world.sessions().is_empty());
+    call("Write", r#"{"file_path": "b.txt", "content": ""}"#).exits(0);
+    assert_eq!(world.sessions().len(), 1, "what was changed is kept");
 }
 
 #[test]
@@ -205,8 +208,12 @@ fn compose_comes_to_the_same_agent() {
         format!("wardian:{name}={}", dist::built(&format!("components/{file}.wasm")).display())
     };
     let source = dist::root().join("bundles/default/agent.wac").display().to_string();
-    let parts =
-        [part("provider-script", "provider_script"), part("session", "session"), part("agent-core", "agent_core")];
+    let parts = [
+        part("provider-script", "provider_script"),
+        part("workspace", "workspace"),
+        part("session", "session"),
+        part("agent-core", "agent_core"),
+    ];
     let with = |parts: &[String]| {
         let mut arguments = vec!["compose", &source, "-o", "agent.wasm"];
         for part in parts {
@@ -218,7 +225,7 @@ fn compose_comes_to_the_same_agent() {
     let composed = fs::read(world.project().join("agent.wasm")).unwrap();
     done.prints(&[&sha256(&composed)]);
     assert_eq!(composed, fs::read(dist::built("bundles/default/agent.wasm")).unwrap());
-    with(&parts[..2]).exits(1).says(&["agent.wac", "wardian:agent-core"]);
+    with(&parts[..3]).exits(1).says(&["agent.wac", "wardian:agent-core"]);
     with(&["no equals sign".to_owned()]).exits(2).says(&["NAME=FILE.wasm"]);
 }
 

@@ -25,22 +25,25 @@ fn no_files_without_the_power() {
 }
 
 #[test]
-fn writing_takes_direct() {
+fn writing_to_the_project_takes_direct() {
     let world = World::new();
     let (path, input) = (world.project().join("new.txt"), json!({"path": "/workspace/new.txt", "text": "written"}));
-    call(&world, "WriteFile", &input, &["--json"]).exits(1);
+    call(&world, "WriteFile", &input, &[]).exits(0).prints(&["wrote 7 bytes"]);
     assert!(!path.exists());
     call(&world, "WriteFile", &input, &["--direct"]).exits(0).prints(&["wrote 7 bytes"]);
     assert_eq!(std::fs::read_to_string(path).unwrap(), "written");
 }
 
 #[test]
-fn the_own_tools_write_with_direct_only_and_say_so() {
+fn the_own_tools_write_into_the_session_or_with_direct() {
     let world = World::new();
     world.file("a.txt", "before");
     let write = r#"{"file_path": "a.txt", "content": "after"}"#;
-    world.wardian(&["call", "Write", write]).exits(3).says(&["nothing was written", "--direct"]);
+    world.wardian(&["call", "Write", write]).exits(0).says(&["the project is as it was", "wardian changes"]);
     assert_eq!(std::fs::read_to_string(world.project().join("a.txt")).unwrap(), "before");
+    let read = ["call", "Read", r#"{"file_path": "a.txt"}"#];
+    world.wardian(&[&read[..], &["--session", &world.session().id]].concat()).exits(0).prints(&["after"]);
+    world.wardian(&read).exits(0).prints(&["before"]);
     world.wardian(&["call", "Write", write, "--direct"]).exits(0);
     assert_eq!(std::fs::read_to_string(world.project().join("a.txt")).unwrap(), "after");
 }

@@ -1,15 +1,17 @@
 //! From a selection of changes to a commit; discarding and undoing.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use crate::exports::wardian::workspace::review::GuestPlan;
-use crate::index::{Content, Kind as NodeKind, Op, is_within};
+use crate::index::{Content, Kind as NodeKind, Op, is_within, split};
 use crate::layer::Workspace;
 use crate::review::commit::{self, Action, Record, Source};
 use crate::review::side::{Side, digest_of};
 use crate::review::survey::{Item, Outcome, Survey, survey};
 use crate::review::{io, settle, show, with};
 use crate::text;
+use crate::wasi::filesystem::types::{ErrorCode, PathFlags};
 use crate::wardian::workspace::types::{Change, Commit, CommitOptions, Error, Selected};
 
 /// A change that was chosen, whole or in part.
@@ -132,8 +134,32 @@ pub fn prepare(workspace: &mut Workspace, options: &CommitOptions) -> Result<Pre
         return Err(Error::Conflict(conflicts));
     }
     let changes = picked.iter().map(|chosen| chosen.item.to_change()).collect();
+    for path in missing_directories(workspace, &picked, &more)? {
+        more.push(Item::directory(path));
+    }
     picked.extend(more.into_iter().map(|item| Chosen { item, is_whole: true }));
     Ok(Prepared(RefCell::new(State { changes, chosen: picked, position: workspace.position() })))
+}
+
+/// Directories that neither the project nor the commit has and that something comes into: the user removed them, or an undo.
+fn missing_directories(workspace: &Workspace, picked: &[Chosen], more: &[Item]) -> Result<BTreeSet<String>, Error> {
+    let mut missing = BTreeSet::new();
+    let comes = |path: &str| {
+        let is_it = |item: &Item| item.path == path && item.after == Side::Directory;
+        picked.iter().any(|chosen| is_it(&chosen.item)) || more.iter().any(is_it)
+    };
+    for chosen in picked.iter().filter(|chosen| chosen.item.after != Side::Absent) {
+        let mut directory = split(&chosen.item.path).0;
+        while !directory.is_empty() && !missing.contains(directory) && !comes(directory) {
+            match workspace.project.stat_at(PathFlags::empty(), directory) {
+                Ok(_) => break,
+                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => missing.insert(directory.to_owned()),
+                Err(error) => return Err(io(directory, error)),
+            };
+            directory = split(directory).0;
+        }
+    }
+    Ok(missing)
 }
 
 /// Only some blocks of a file's change.

@@ -41,6 +41,12 @@ pub struct Item {
 }
 
 impl Item {
+    /// A directory that has to be made for what comes into it.
+    pub fn directory(path: String) -> Self {
+        let (base, now, after) = (Side::Absent, Side::Absent, Side::Directory);
+        Self { path, base, now, after, outcome: Outcome::None, own: None, from: None, conflict: None, ignored: false }
+    }
+
     pub fn kind(&self) -> Kind {
         if self.from.is_some() {
             return Kind::Renamed;
