@@ -10,7 +10,7 @@ use crate::exports::wasi::filesystem::types::{
     MetadataHashValue, OutputStream,
 };
 use crate::index::{Content, identity};
-use crate::layer;
+use crate::layer::{self, Recent};
 use crate::listing::Listing;
 use crate::resolve::{Located, State};
 use crate::wasi::filesystem::types::{
@@ -389,7 +389,9 @@ impl GuestDescriptor for Handle {
             },
             Route::Workspace { base, path } => layer::with(|workspace| {
                 let (stat, number) = workspace.stat_path(&base, path, follows(flags))?;
-                workspace.recent = Some((base, path.to_owned(), follows(flags), number));
+                let is_file = stat.type_ == DescriptorType::RegularFile;
+                workspace.recent =
+                    Some(Recent { base, path: path.to_owned(), follow: follows(flags), number, is_file });
                 Ok(stat)
             }),
         }

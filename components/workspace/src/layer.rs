@@ -5,7 +5,6 @@
 //! are remains of a process that died.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::{Rc, Weak};
 
 use sha2::{Digest as _, Sha256};
@@ -31,12 +30,22 @@ pub const BASE_BYTES_MAX: u64 = 4 << 20;
 /// Times that a step is prepared anew because another instance was faster; after that it is prepared in its own turn.
 const TRIES: u32 = 4;
 
-/// Paths that are remembered as files: more than most directories have.
-const REGULAR_MAX: usize = 4096;
-
 const LOG: &str = "log";
 const DATA: &str = "data";
 pub const OBJECTS: &str = "objects";
+
+/// Paths hash as fast as they can: nobody gains anything by making them collide but a slower call of their own.
+type HashSet<T> = std::collections::HashSet<T, foldhash::fast::FixedState>;
+
+/// What a path was when it was looked at last.
+pub struct Recent {
+    pub base: String,
+    pub path: String,
+    pub follow: bool,
+    pub number: u64,
+    /// A file of the project.
+    pub is_file: bool,
+}
 
 /// All of this instance.
 pub struct Workspace {
@@ -48,12 +57,13 @@ pub struct Workspace {
     rules: Rules,
     /// Directories of the project that were seen to be directories, not links.
     real: HashSet<String>,
-    /// Files of the project that were seen to be nothing else, lately.
-    regular: HashSet<String>,
+    /// Directories of the project that were listed to their end, and what in them is neither file nor directory nor link.
+    listed: HashSet<String>,
+    odd: HashSet<String>,
     /// Files that this instance has recorded as written.
     written: HashSet<String>,
     /// What the last call found, for the one that asks for its number next.
-    pub recent: Option<(String, String, bool, u64)>,
+    pub recent: Option<Recent>,
     /// Paths of open directories and files: they move when what they name is moved.
     handles: Vec<Weak<RefCell<String>>>,
 }
@@ -131,9 +141,10 @@ impl Workspace {
             index: Index::new(),
             writable,
             rules,
-            real: HashSet::new(),
-            regular: HashSet::new(),
-            written: HashSet::new(),
+            real: HashSet::default(),
+            listed: HashSet::default(),
+            odd: HashSet::default(),
+            written: HashSet::default(),
             recent: None,
             handles: Vec::new(),
         }))
@@ -158,6 +169,11 @@ impl Workspace {
     /// The same for a path whose directory is known not to be hidden.
     pub fn is_hidden_entry(&self, path: &str, is_directory: Option<bool>) -> bool {
         self.rules.is_hidden_entry(path, is_directory)
+    }
+
+    /// Whether the project hides more than every project does.
+    pub fn has_own_rules(&self) -> bool {
+        self.rules.has_own()
     }
 
     /// Whether programs may see but not change it.
@@ -186,17 +202,24 @@ impl Workspace {
         self.real.insert(directory);
     }
 
-    /// Notes that a path of the project was listed or looked at as a file.
-    pub fn set_regular(&mut self, path: String) {
-        if self.regular.len() >= REGULAR_MAX {
-            self.regular.clear();
-        }
-        self.regular.insert(path);
+    /// Notes that an entry of the project is something that could keep who opens it waiting.
+    pub fn set_odd(&mut self, path: String) {
+        self.odd.insert(path);
+    }
+
+    /// Notes that all entries of a directory of the project were seen.
+    pub fn set_listed(&mut self, directory: String) {
+        self.listed.insert(directory);
     }
 
     /// Whether opening a path of the project waits for nobody: a pipe would wait for its other end. None: it is a link.
     pub fn is_openable(&mut self, path: &str) -> Result<Option<bool>, ErrorCode> {
-        if self.regular.contains(path) || self.is_real(path) {
+        let looked_at = |recent: &Recent| recent.is_file && recent.path == path && recent.base.is_empty();
+        if self.recent.as_ref().is_some_and(looked_at) || self.is_real(path) {
+            return Ok(Some(true));
+        }
+        // A link among them is found out by opening it.
+        if self.listed.contains(split(path).0) && !self.odd.contains(path) {
             return Ok(Some(true));
         }
         Ok(match self.project.stat_at(PathFlags::empty(), path)?.type_ {
@@ -236,6 +259,7 @@ impl Workspace {
     // --- the log ---
 
     fn apply(&mut self, ops: &[Op]) {
+        self.recent = None;
         for op in ops {
             if let Op::Move { from, to } | Op::Moved { from, to } = op {
                 self.move_handles(from, to);

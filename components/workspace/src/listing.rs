@@ -7,6 +7,7 @@ use std::vec::IntoIter;
 use crate::exports::wasi::filesystem::types::{DirectoryEntry, GuestDirectoryEntryStream};
 use crate::index::{Kind, join};
 use crate::layer::{self, Workspace};
+use crate::rules::hidden_name;
 use crate::wasi::filesystem::types::{
     DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
 };
@@ -25,6 +26,8 @@ struct Host {
     known: HashSet<Box<str>>,
     /// The project's directory; none: what the host lists is not the project's.
     project: Option<String>,
+    /// The project hides more than every project does.
+    has_own_rules: bool,
 }
 
 impl Listing {
@@ -34,7 +37,7 @@ impl Listing {
 
     /// A directory that is none of the workspace's, as the host lists it.
     pub fn of_host(stream: DirectoryEntryStream) -> Self {
-        let host = Host { stream, known: HashSet::new(), project: None };
+        let host = Host { stream, known: HashSet::new(), project: None, has_own_rules: false };
         Self(RefCell::new(State { own: Vec::new().into_iter(), host: Some(host) }))
     }
 
@@ -59,9 +62,12 @@ impl Listing {
             let here = crate::change::here(path);
             let open = OpenFlags::DIRECTORY;
             match workspace.project.open_at(PathFlags::empty(), here, open, DescriptorFlags::READ) {
-                Ok(directory) => {
-                    Some(Host { stream: directory.read_directory()?, known, project: Some(path.to_owned()) })
-                }
+                Ok(directory) => Some(Host {
+                    stream: directory.read_directory()?,
+                    known,
+                    project: Some(path.to_owned()),
+                    has_own_rules: workspace.has_own_rules(),
+                }),
                 // The user removed it; what the layer has in it is still there.
                 Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) if !own.is_empty() => None,
                 Err(error) => return Err(error),
@@ -81,16 +87,26 @@ impl GuestDirectoryEntryStream for Listing {
         }
         let Some(host) = &state.host else { return Ok(None) };
         loop {
-            let Some(entry) = host.stream.read_directory_entry()? else { return Ok(None) };
-            if host.known.contains(entry.name.as_str()) {
+            let Some(entry) = host.stream.read_directory_entry()? else {
+                if let Some(directory) = state.host.take().and_then(|host| host.project) {
+                    layer::with(|workspace| Ok(workspace.set_listed(directory)))?;
+                }
+                return Ok(None);
+            };
+            let Some(directory) = &host.project else { return Ok(Some(entry)) };
+            if hidden_name(&entry.name).is_some() || host.known.contains(entry.name.as_str()) {
                 continue;
             }
-            if let Some(directory) = &host.project
+            let is_odd = !matches!(
+                entry.type_,
+                DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink
+            );
+            if (is_odd || host.has_own_rules)
                 && layer::with(|workspace| {
                     let path = join(directory, &entry.name);
                     let hidden = workspace.is_hidden_entry(&path, Some(entry.type_ == DescriptorType::Directory));
-                    if !hidden && entry.type_ == DescriptorType::RegularFile {
-                        workspace.set_regular(path);
+                    if is_odd {
+                        workspace.set_odd(path);
                     }
                     Ok(hidden)
                 })?

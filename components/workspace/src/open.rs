@@ -183,11 +183,6 @@ impl Workspace {
                         return Ok((stat, number));
                     }
                     _ if located.wants_directory => return Err(ErrorCode::NotDirectory),
-                    DescriptorType::RegularFile => {
-                        let number = identity(&located.path);
-                        self.set_regular(located.path);
-                        return Ok((stat, number));
-                    }
                     _ => return Ok((stat, identity(&located.path))),
                 }
             }
@@ -242,12 +237,14 @@ impl Workspace {
 
     /// The number of what is at a path. Programs ask for it after each look at a file: that look is remembered.
     pub fn number_of_path(&mut self, base: &str, path: &str, follow: bool) -> Result<u64, ErrorCode> {
-        self.refresh()?;
-        if let Some((known_base, known_path, known_follow, number)) = self.recent.take()
-            && known_base == base
-            && known_path == path
-            && known_follow == follow
+        if let Some(recent) = &self.recent
+            && (recent.base == base && recent.path == path && recent.follow == follow)
         {
+            let number = recent.number;
+            // A second question is a second look.
+            if !recent.is_file {
+                self.recent = None;
+            }
             return Ok(number);
         }
         Ok(self.stat_path(base, path, follow)?.1)

@@ -122,6 +122,11 @@ impl Rules {
         hidden_name(name).is_some() || self.own_hide(path, is_directory, false)
     }
 
+    /// Whether there are more rules than the defaults.
+    pub fn has_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// Whether a path cannot be changed.
     pub fn is_read_only(&self, path: &str) -> bool {
         names::find(READ_ONLY, path).is_some()
