@@ -391,7 +391,7 @@ impl GuestDescriptor for Handle {
                 let (stat, number) = workspace.stat_path(&base, path, follows(flags))?;
                 let is_file = stat.type_ == DescriptorType::RegularFile;
                 workspace.recent =
-                    Some(Recent { base, path: path.to_owned(), follow: follows(flags), number, is_file });
+                    Some(Recent { base, path: path.to_owned(), follow: follows(flags), number: Some(number), is_file });
                 Ok(stat)
             }),
         }

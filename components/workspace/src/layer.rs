@@ -42,7 +42,8 @@ pub struct Recent {
     pub base: String,
     pub path: String,
     pub follow: bool,
-    pub number: u64,
+    /// Until it was asked for.
+    pub number: Option<u64>,
     /// A file of the project.
     pub is_file: bool,
 }

@@ -237,14 +237,11 @@ impl Workspace {
 
     /// The number of what is at a path. Programs ask for it after each look at a file: that look is remembered.
     pub fn number_of_path(&mut self, base: &str, path: &str, follow: bool) -> Result<u64, ErrorCode> {
-        if let Some(recent) = &self.recent
+        if let Some(recent) = &mut self.recent
             && (recent.base == base && recent.path == path && recent.follow == follow)
-        {
-            let number = recent.number;
             // A second question is a second look.
-            if !recent.is_file {
-                self.recent = None;
-            }
+            && let Some(number) = recent.number.take()
+        {
             return Ok(number);
         }
         Ok(self.stat_path(base, path, follow)?.1)

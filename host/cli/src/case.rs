@@ -15,9 +15,6 @@ use crate::failure::{Failure, open_failure};
 use crate::home::{Home, Locked};
 use crate::settings::{Flags, Settings};
 
-#[path = "pending.rs"]
-mod pending;
-
 /// Bytes of a component file; the largest known, a whole Python, has a tenth of this.
 const COMPONENT_BYTES_MAX: u64 = 512 << 20;
 
@@ -43,12 +40,6 @@ pub enum How {
     Direct,
     /// To commit or to undo: the review may write to the project, no tool and no model is there.
     Commit,
-}
-
-impl From<bool> for How {
-    fn from(direct: bool) -> Self {
-        if direct { Self::Direct } else { Self::Overlay }
-    }
 }
 
 /// The flags that choose a session to go on with.
@@ -106,7 +97,7 @@ impl Case {
         let settings = Settings::load(&project, &home, flags)?;
         let host = host(&home)?;
         let case = Self { home, host, project, settings };
-        pending::recover(&case);
+        crate::pending::recover(&case);
         Ok(case)
     }
 
@@ -134,9 +125,9 @@ impl Case {
     }
 
     /// Starts the agent on a session and opens it.
-    pub async fn open(&self, session: Locked, how: impl Into<How>, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
+    pub async fn open(&self, session: Locked, how: How, ui: Arc<dyn Ui>) -> Result<Open, Failure> {
         let folder = session.folder.clone();
-        let result = self.start(session, how.into(), ui).await;
+        let result = self.start(session, how, ui).await;
         if result.is_err() && !folder.join("journal.jsonl").exists() {
             // Nothing was begun: a mistake leaves no empty session behind.
             let _ = fs::remove_dir_all(folder);

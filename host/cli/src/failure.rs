@@ -9,6 +9,7 @@ pub mod code {
     pub const FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const REFUSED: u8 = 3;
+    pub const CONFLICT: u8 = 4;
     pub const INTEGRITY: u8 = 5;
     pub const CANCELLED: u8 = 130;
 }
@@ -36,6 +37,10 @@ impl Failure {
 
     pub fn integrity(message: impl Into<String>) -> Self {
         Self::new(code::INTEGRITY, message)
+    }
+
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(code::CONFLICT, message)
     }
 
     pub fn refused(message: impl Into<String>) -> Self {

@@ -16,6 +16,8 @@ mod command;
 mod embedded;
 mod failure;
 mod home;
+mod pending;
+mod review;
 mod settings;
 mod show;
 mod terminal;
@@ -47,6 +49,16 @@ struct Arguments {
 enum Command {
     /// Give the agent one task
     Run(command::run::Arguments),
+    /// List what a session changed
+    Changes(command::changes::Arguments),
+    /// Show how a session changed it
+    Diff(command::diff::Arguments),
+    /// Apply changes to the project: all of them, or none
+    Commit(command::commit::Arguments),
+    /// Drop changes
+    Discard(command::discard::Arguments),
+    /// Take the last commit back
+    Undo(command::undo::Arguments),
     /// List the sessions
     Sessions(command::sessions::Arguments),
     /// Show a session's journal, or verify it
@@ -76,6 +88,11 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => command::repl::run(arguments.repl),
         Some(Command::Run(arguments)) => command::run::run(arguments),
+        Some(Command::Changes(arguments)) => command::changes::run(arguments),
+        Some(Command::Diff(arguments)) => command::diff::run(arguments),
+        Some(Command::Commit(arguments)) => command::commit::run(arguments),
+        Some(Command::Discard(arguments)) => command::discard::run(arguments),
+        Some(Command::Undo(arguments)) => command::undo::run(arguments),
         Some(Command::Sessions(arguments)) => command::sessions::run(arguments),
         Some(Command::Log(arguments)) => command::log::run(arguments),
         Some(Command::Replay(arguments)) => command::replay::run(arguments),

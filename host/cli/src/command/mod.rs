@@ -1,7 +1,11 @@
 //! The commands, one file each.
 
 pub mod call;
+pub mod changes;
+pub mod commit;
 pub mod compose;
+pub mod diff;
+pub mod discard;
 pub mod doctor;
 pub mod inspect;
 pub mod log;
@@ -10,3 +14,4 @@ pub mod replay;
 pub mod run;
 pub mod sessions;
 pub mod tools;
+pub mod undo;
