@@ -1,6 +1,7 @@
 //! What tells whether the work is good: tests, lints, the demo, the benchmarks.
 
 use anyhow::{Context, Result, bail};
+use std::io::IsTerminal;
 use std::process::Command;
 
 use crate::components;
@@ -148,18 +149,43 @@ pub fn fmt(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     process::run(cargo.args(["fmt", "--all"]), process::MINUTE)
 }
 
-/// `cargo xtask demo [-C DIR] [ARGUMENT..]`.
+/// `cargo xtask demo [-C DIR] [--yes] [ARGUMENT..]`: the agent writes a report, its user looks at it and commits it.
 pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let (yes, arguments): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|argument| *argument == "--yes");
+    let project = match arguments.iter().position(|argument| *argument == "-C") {
+        Some(at) => arguments.get(at + 1).context("-C needs a folder")?.to_string(),
+        None => workspace.root.display().to_string(),
+    };
     let lock = workspace.lock()?;
     native::build(workspace)?;
     drop(lock);
-    let mut wardian = Command::new(workspace.dist.join("wardian"));
-    wardian.args(["run", "-m", "demo"]);
-    if !arguments.iter().any(|argument| argument == "-C") {
-        wardian.arg("-C").arg(&workspace.root);
+    let program = workspace.dist.join("wardian");
+    let wardian = |arguments: &[&str]| {
+        eprintln!("\n$ wardian {}", arguments.join(" "));
+        let mut wardian = Command::new(&program);
+        wardian.args(arguments);
+        if !arguments.contains(&"-C") {
+            wardian.args(["-C", &project]);
+        }
+        process::run(&mut wardian, BUILD_TIMEOUT)
+    };
+    let mut run = vec!["run", "-m", "demo"];
+    run.extend(arguments.iter().map(|argument| argument.as_str()));
+    wardian(&run)?;
+    wardian(&["diff", "--no-pager"])?;
+    if !yes.is_empty() {
+        wardian(&["commit", "--yes"])
+    } else if std::io::stdin().is_terminal() {
+        // Whoever says no has seen the demo as well.
+        let status = Command::new(&program).args(["commit", "-C", &project]).status()?;
+        anyhow::ensure!(matches!(status.code(), Some(0 | 3)), "wardian commit failed: {status}");
+        Ok(())
+    } else {
+        eprintln!(
+            "\nnothing was committed: there is no terminal to ask on; to commit unattended: cargo xtask demo --yes"
+        );
+        Ok(())
     }
-    wardian.args(arguments);
-    process::run(&mut wardian, BUILD_TIMEOUT)
 }
 
 /// `cargo xtask bench [ARGUMENT..]`.

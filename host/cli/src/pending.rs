@@ -87,6 +87,11 @@ impl Pending {
     }
 }
 
+/// Whether a commit or undo on this project was begun and not ended: it is under way, or its process died.
+pub fn is_interrupted(home: &Home, project: &Path) -> bool {
+    marker(&folder(home, project)).exists()
+}
+
 /// Finishes what a process that died had begun on this project. What cannot be finished now is said, and is no reason not
 /// to go on: the next process tries again, and until then there is no other commit.
 pub fn recover(case: &Case) {

@@ -90,10 +90,21 @@ fn read_line(_: &AtomicBool) -> Option<String> {
     (read > 0).then_some(line)
 }
 
-/// Lets Ctrl-C (and SIGTERM) end the present run, and a second one within a second the process.
-pub fn watch_interrupts(interrupter: Interrupter) {
-    let Ok(mut signals) = Signals::new() else { return };
-    tokio::spawn(async move {
+/// While it is there, Ctrl-C ends the runs of one agent.
+#[must_use]
+pub struct Watching(tokio::task::AbortHandle);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Lets Ctrl-C (and SIGTERM) end the present run, and a second one within a second the process. None: the system has no
+/// such signals to listen to, and ends the process as it always does.
+pub fn watch_interrupts(interrupter: Interrupter) -> Option<Watching> {
+    let mut signals = Signals::new().ok()?;
+    let task = tokio::spawn(async move {
         let mut last: Option<Instant> = None;
         while signals.next().await {
             if last.is_some_and(|last| last.elapsed() < TWICE) {
@@ -104,6 +115,7 @@ pub fn watch_interrupts(interrupter: Interrupter) {
             eprintln!("\ncancelling … (Ctrl-C again to quit at once)");
         }
     });
+    Some(Watching(task.abort_handle()))
 }
 
 /// The signals that ask for an end. Listened to from the moment this exists, so that none is lost between two waits.

@@ -31,6 +31,12 @@ tool_kit::input! {
         path: String,
         text: String,
     }
+
+    struct Move {
+        from: String,
+        /// Left out: it is removed.
+        to: Option<String>,
+    }
 }
 
 tool_kit::export!([
@@ -41,6 +47,7 @@ tool_kit::export!([
     Tool::new("BadData", "Returns data that is no JSON.", plain::bad_data),
     Tool::new("ReadFile", "Reads a file without having asked for the power.", plain::read_file),
     Tool::new("WriteFile", "Writes a file.", plain::write_file).writes_files(),
+    Tool::new("MoveFile", "Moves a file or a folder, or removes a file.", plain::move_file).writes_files(),
     Tool::new("Env", "Lists the environment and the arguments that it sees.", plain::env),
     Tool::new("Time", "Says the system's time in milliseconds since 1970.", plain::time),
     Tool::new("Progress", "Reports its progress three times.", plain::progress),
@@ -69,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_writer_asks_for_a_power() {
+    fn only_the_writers_ask_for_a_power() {
         let list = tool_kit::list(&crate::tools());
-        let asking: Vec<_> = list.iter().filter(|tool| tool.powers.files != FileAccess::None).collect();
-        assert_eq!(asking.len(), 1);
-        assert_eq!((asking[0].name.as_str(), asking[0].powers.files), ("WriteFile", FileAccess::Write));
+        let asking = list.iter().filter(|tool| tool.powers.files != FileAccess::None);
+        let asking: Vec<_> = asking.map(|tool| (tool.name.as_str(), tool.powers.files)).collect();
+        assert_eq!(asking, [("WriteFile", FileAccess::Write), ("MoveFile", FileAccess::Write)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{env, fs, thread};
 
 use tool_kit::{Context, Outcome, ToolError};
 
-use crate::{Milliseconds, Nothing, Size, Source, Target, Text};
+use crate::{Milliseconds, Move, Nothing, Size, Source, Target, Text};
 
 type Result = std::result::Result<Outcome, ToolError>;
 
@@ -45,6 +45,17 @@ pub fn write_file(input: Target, _: &Context) -> Result {
     match fs::write(&input.path, &input.text) {
         Ok(()) => Ok(Outcome::text(format!("wrote {} bytes", input.text.len()))),
         Err(error) => Err(ToolError::failed(format!("{}: {error}", input.path))),
+    }
+}
+
+pub fn move_file(input: Move, _: &Context) -> Result {
+    let moved = match &input.to {
+        Some(to) => fs::rename(&input.from, to),
+        None => fs::remove_file(&input.from),
+    };
+    match moved {
+        Ok(()) => Ok(Outcome::text("done")),
+        Err(error) => Err(ToolError::failed(format!("{}: {error}", input.from))),
     }
 }
 

@@ -10,4 +10,5 @@ pub mod process;
 pub mod synthetic;
 #[cfg(unix)]
 pub mod terminal;
+pub mod tree;
 pub mod world;

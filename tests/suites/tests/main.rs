@@ -2,6 +2,8 @@
 
 mod cases;
 mod cli;
+#[cfg(target_os = "linux")]
+mod commit_crash;
 #[cfg(unix)]
 mod crash;
 mod damage;
@@ -9,6 +11,8 @@ mod damage;
 mod interrupt;
 mod limits;
 mod powers;
+#[cfg(unix)]
+mod review;
 mod session;
 mod start;
 #[cfg(unix)]

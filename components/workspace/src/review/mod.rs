@@ -71,10 +71,12 @@ impl Guest for Component {
 
     fn recover() -> Result<Option<Commit>, Error> {
         with(|workspace| {
+            let recovered = commit::recover(workspace)?;
+            // Only now: what an interrupted undo had copied is in the log by its record alone.
             if workspace.writable {
                 workspace.clean().map_err(|error| io("log", error))?;
             }
-            Ok(commit::recover(workspace)?.map(|record| record.to_commit()))
+            Ok(recovered.map(|record| record.to_commit()))
         })
     }
 

@@ -59,7 +59,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let own = arguments.session.is_none();
     let called = block_on(async {
         let mut open = case.open(session, how, Show::new(Style::Quiet)).await?;
-        terminal::watch_interrupts(open.agent.interrupter());
+        let _watching = terminal::watch_interrupts(open.agent.interrupter());
         let call = ToolCall {
             id: format!("call_by_hand_{}", open.opened.events),
             tool: arguments.tool.clone(),

@@ -45,8 +45,8 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Outcome {
     let mut target = Target::find(arguments.directory.as_deref(), &arguments.words)?;
     target.paths = review::selecting(&target.paths);
-    let as_patch = arguments.patch
-        || (!arguments.json && !std::io::stdout().is_terminal() && arguments.color != Color::Always);
+    let as_patch =
+        arguments.patch || (!arguments.json && !std::io::stdout().is_terminal() && arguments.color != Color::Always);
     let lines_max = if arguments.full || arguments.json { u32::MAX } else { FILE_LINES_MAX };
     block_on(async {
         let mut agent = target.reader().await?;

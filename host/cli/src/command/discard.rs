@@ -9,7 +9,9 @@ use crate::review::{self, Target};
 use crate::{Outcome, block_on, show, terminal};
 
 #[derive(clap::Args)]
-#[command(after_help = "What is dropped is gone.\nExample: wardian discard src/main.rs\n         wardian discard --all")]
+#[command(
+    after_help = "What is dropped is gone.\nExample: wardian discard src/main.rs\n         wardian discard --all"
+)]
 pub struct Arguments {
     /// The session's id, or the beginning of it (left out: the newest of this project), and the paths to drop
     #[arg(value_name = "ID | PATH")]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use wardian_host::Error;
-use wardian_host::wit::{RunUsage, Stop};
+use wardian_host::wit::{ReviewOptions, RunUsage, Stop};
 
-use crate::case::{Case, DEFAULT_MODEL, Open, SessionFlags};
+use crate::case::{Case, DEFAULT_MODEL, How, Open, SessionFlags};
 use crate::failure::{Failure, code};
 use crate::settings::Flags;
 use crate::show::{Show, Style, print_json_line};
-use crate::{Outcome, block_on, terminal};
+use crate::{Outcome, block_on, review, terminal};
 
 /// Bytes of a prompt from stdin.
 const PROMPT_BYTES_MAX: u64 = 4 << 20;
@@ -42,20 +42,34 @@ pub fn run(arguments: Arguments) -> Outcome {
     let session = case.session(&arguments.session.which())?;
     let show = Show::new(if arguments.json { Style::Json } else { Style::People });
     block_on(async {
-        let mut open = case.open(session, false, show.clone()).await?;
-        terminal::watch_interrupts(open.agent.interrupter());
+        let mut open = case.open(session, How::Overlay, show.clone()).await?;
+        let _watching = terminal::watch_interrupts(open.agent.interrupter());
         let ended = one(&mut open, &prompt).await?;
         show.fresh_line();
         if arguments.json {
             print_json_line(&ended.json(&open.session.id));
         } else {
             ended.say();
+            let changes = changes(&mut open).await;
+            if changes > 0 {
+                let changes = review::some(changes, "change", "changes");
+                eprintln!("{changes} to review, the project is as it was · wardian diff · wardian commit");
+            }
             if std::io::stderr().is_terminal() {
                 eprintln!("session {} · wardian log {0}", open.session.id);
             }
         }
         Ok(ended.code())
     })
+}
+
+/// How much there is to review; nothing where that cannot be told.
+pub async fn changes(open: &mut Open) -> usize {
+    let all = ReviewOptions { paths: Vec::new(), ignored: false };
+    match open.agent.changes(&all).await {
+        Ok(Ok(list)) => list.changes.len(),
+        Ok(Err(_)) | Err(_) => 0,
+    }
 }
 
 fn prompt(given: Option<String>, model: &str) -> Result<String, Failure> {

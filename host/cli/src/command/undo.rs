@@ -31,7 +31,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         show::print_json(&review::commit_json(&target.id, &commit));
     } else {
         let paths = review::some(commit.paths.len(), "path", "paths");
-        eprintln!("took commit {} back ({paths}) · its changes are to be reviewed again", commit.undoes.unwrap_or_default());
+        eprintln!(
+            "took commit {} back ({paths}) · its changes are to be reviewed again",
+            commit.undoes.unwrap_or_default()
+        );
     }
     Ok(code::DONE)
 }

@@ -43,19 +43,27 @@ pub struct Paint(pub bool);
 
 impl Paint {
     pub fn code(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.0 && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// A change's letter and title.
     pub fn headline(self, change: &wardian_host::wit::Change) -> String {
+        format!("{} {}", self.letter(change), title(change))
+    }
+
+    /// The same above what was changed, where it has to stand out.
+    pub fn heading(self, change: &wardian_host::wit::Change) -> String {
+        format!("{} {}", self.letter(change), self.code("1", &title(change)))
+    }
+
+    fn letter(self, change: &wardian_host::wit::Change) -> String {
         let letter = letter(change);
         let code = match letter {
-            'A' => "32",
-            'D' => "31",
-            '!' => "1;31",
-            _ => "33",
+            'A' => "1;32",
+            'D' | '!' => "1;31",
+            _ => "1;33",
         };
-        format!("{} {}", self.code(code, &letter.to_string()), title(change))
+        self.code(code, &letter.to_string())
     }
 }
 
@@ -88,7 +96,7 @@ pub fn file(diff: &FileDiff, paint: Paint) -> String {
     } else {
         String::new()
     };
-    let _ = writeln!(text, "{}{counts}", paint.code("1", &paint.headline(&diff.change)));
+    let _ = writeln!(text, "{}{counts}", paint.heading(&diff.change));
     match &diff.content {
         Content::Binary(description) => describe(&mut text, description),
         Content::Text(hunks) => {
@@ -115,11 +123,9 @@ fn describe(text: &mut String, description: &Description) {
 
 /// One hunk with the numbers of its lines.
 pub fn hunk(text: &mut String, hunk: &Hunk, paint: Paint) {
-    let head = format!(
-        "@@ -{},{} +{},{} @@",
-        hunk.before_start, hunk.before_lines, hunk.after_start, hunk.after_lines
-    );
-    let _ = writeln!(text, "{} {}", paint.code("36", &head), paint.code("2", &visible(&hunk.heading)));
+    let head = format!("@@ -{},{} +{},{} @@", hunk.before_start, hunk.before_lines, hunk.after_start, hunk.after_lines);
+    let heading = if hunk.heading.is_empty() { String::new() } else { format!(" {}", visible(&hunk.heading)) };
+    let _ = writeln!(text, "{}{}", paint.code("36", &head), paint.code("2", &heading));
     // Where a side has no lines, its number is that of the line above.
     let first = |start: u32, lines: u32| if lines == 0 { start + 1 } else { start };
     let mut old = first(hunk.before_start, hunk.before_lines);
@@ -137,7 +143,8 @@ pub fn hunk(text: &mut String, hunk: &Hunk, paint: Paint) {
         new += u32::from(line.side != Side::Removed);
         let _ = writeln!(text, "{} {}", paint.code("2", &gutter), self::line(line, sign, code, paint));
         if line.unterminated {
-            let _ = writeln!(text, "{}", paint.code("2", &format!("{none} {none} \\ no newline at the end of the file")));
+            let _ =
+                writeln!(text, "{}", paint.code("2", &format!("{none} {none} \\ no newline at the end of the file")));
         }
     }
 }

@@ -8,11 +8,14 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 use wardian_host::Agent;
-use wardian_host::wit::{Change, ChangeKind, ChangeList, Commit, Conflict, Entry, FileType, ReviewError, ReviewOptions};
+use wardian_host::wit::{
+    Change, ChangeKind, ChangeList, Commit, Conflict, Entry, FileType, ReviewError, ReviewOptions,
+};
 
 use crate::case::{self, Case, How, Which};
 use crate::failure::{Failure, code};
 use crate::home::Home;
+use crate::pending;
 use crate::settings::Flags;
 use crate::show::{Show, Style, clean};
 
@@ -38,9 +41,8 @@ impl Target {
         let home = Home::find()?;
         let here = case::project(directory)?;
         let sessions = home.sessions();
-        let is_id = |word: &&String| {
-            word.len() >= ID_CHARS_MIN && sessions.iter().any(|id| id.starts_with(word.as_str()))
-        };
+        let is_id =
+            |word: &&String| word.len() >= ID_CHARS_MIN && sessions.iter().any(|id| id.starts_with(word.as_str()));
         let (id, words) = match words.split_first() {
             Some((word, rest)) if is_id(&word) => (Some(word), rest),
             _ => (None, words),
@@ -59,6 +61,10 @@ impl Target {
             .ok_or_else(|| Failure::integrity(format!("the journal of {id} does not say what project it is of")))?;
         if !project.is_dir() {
             return Err(Failure::failed(format!("the project {} of session {id} is gone", project.display())));
+        }
+        if pending::is_interrupted(&home, &project) {
+            // What a crash left half done is finished before anybody looks at it.
+            Case::new(Some(&project), &Flags::default())?;
         }
         let base = if here.starts_with(&project) { here } else { project.clone() };
         let paths = words.iter().map(|word| relative(&project, &base, word)).collect::<Result<_, _>>()?;
@@ -159,9 +165,8 @@ pub fn reason(conflict: Conflict) -> &'static str {
 pub fn failure(id: &str, error: &ReviewError) -> Failure {
     match error {
         ReviewError::Nothing => Failure::failed("there is nothing to do"),
-        ReviewError::NoChange(path) => {
-            Failure::usage(format!("nothing was changed at {}", clean(path))).hint(format!("what was: wardian changes {id}"))
-        }
+        ReviewError::NoChange(path) => Failure::usage(format!("nothing was changed at {}", clean(path)))
+            .hint(format!("what was: wardian changes {id}")),
         ReviewError::Conflict(changes) => {
             let mut lines: Vec<String> = changes
                 .iter()

@@ -69,9 +69,9 @@ fn split(hunk: &Hunk) -> Vec<Hunk> {
             }
             continue;
         }
-        let begins = parts.last().is_none_or(|part| {
-            part.lines.iter().any(|other| other.side != Side::Context && other.block != line.block)
-        });
+        let begins = parts
+            .last()
+            .is_none_or(|part| part.lines.iter().any(|other| other.side != Side::Context && other.block != line.block));
         if begins {
             let (start_old, start_new) = context.first().map_or(at, |(old, new, _)| (*old, *new));
             parts.push(Hunk {
@@ -96,11 +96,7 @@ fn split(hunk: &Hunk) -> Vec<Hunk> {
 }
 
 /// Asks for every piece. `ask` shows a text and a question and gives the answer, none at the end of input.
-pub fn choose(
-    diffs: &[FileDiff],
-    paint: Paint,
-    mut ask: impl FnMut(&str, &str) -> Option<String>,
-) -> Vec<Selected> {
+pub fn choose(diffs: &[FileDiff], paint: Paint, mut ask: impl FnMut(&str, &str) -> Option<String>) -> Vec<Selected> {
     let mut pieces: Vec<Piece<'_>> =
         diffs.iter().enumerate().flat_map(|(file, diff)| self::pieces(file, diff)).collect();
     let mut at = 0;
@@ -111,7 +107,7 @@ pub fn choose(
         let question = match &piece.hunk {
             Some(hunk) => {
                 if shown_file != Some(file) {
-                    text = format!("{}\n", paint.code("1", &paint.headline(&piece.diff.change)));
+                    text = format!("{}\n", paint.heading(&piece.diff.change));
                 }
                 diff::hunk(&mut text, hunk, paint);
                 let splits = if piece.blocks().len() > 1 { ",s" } else { "" };
@@ -246,7 +242,8 @@ mod tests {
     #[test]
     fn a_hunk_splits_into_its_blocks() {
         let parts = split(&hunk(10, &[4, 5]));
-        let starts: Vec<_> = parts.iter().map(|part| (part.before_start, part.before_lines, part.after_lines)).collect();
+        let starts: Vec<_> =
+            parts.iter().map(|part| (part.before_start, part.before_lines, part.after_lines)).collect();
         assert_eq!(starts, [(10, 3, 3), (12, 3, 3)]);
         assert_eq!(split(&hunk(1, &[0])).len(), 1);
     }

@@ -13,7 +13,8 @@ use wardian_host::wit::{
     Answer, Approve, Budget, Event, FileAccess, Grant, Options, Powers, Question, ToolCall, Update,
 };
 use wardian_host::{
-    Agent, AgentOptions, Files, Host, HostOptions, Limits, SessionAccess, Tool, ToolCallOptions, Ui, UiFuture,
+    Agent, AgentOptions, Files, Host, HostOptions, Limits, ProjectAccess, SessionAccess, Tool, ToolCallOptions, Ui,
+    UiFuture,
 };
 
 /// Calls of a trivial tool, and spawns of a trivial process, that are timed.
@@ -98,7 +99,7 @@ impl Bench {
         let powers = Powers { files: FileAccess::Read, net: vec![], process: vec![], env: vec![] };
         let options = ToolCallOptions {
             grant: Grant { powers, limits: Limits::default() },
-            files: Files { project: self.folder.clone(), writable: false, scratch: None },
+            files: Files { project: self.folder.clone(), layer: None, direct: true },
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());
@@ -158,7 +159,8 @@ impl Bench {
         let options = AgentOptions {
             agent,
             tools,
-            files: Files { project: self.folder.clone(), writable: false, scratch: None },
+            files: Files { project: self.folder.clone(), layer: None, direct: true },
+            project: ProjectAccess::Read,
             session: session.to_owned(),
             access: SessionAccess::Write,
             config: HashMap::from([("scenario".to_owned(), scenario)]),
