@@ -271,11 +271,12 @@ impl Workspace {
         ops.extend(self.base_op(from)?);
         ops.push(Op::Directory { path: to.to_owned(), identity: identity(from), modified_ns });
         let own: Vec<(String, bool, bool)> = self.index.directory(from).map_or_else(Vec::new, |directory| {
-            let entry = |(name, node): (&Box<str>, &crate::index::Node)| {
+            let mut own = Vec::new();
+            for (name, node) in &directory.children {
                 let merged = matches!(&node.kind, Kind::Directory(directory) if directory.merged);
-                (name.to_string(), node.kind == Kind::Gone, merged)
-            };
-            directory.children.iter().map(entry).collect()
+                own.push((name.to_string(), node.kind == Kind::Gone, merged));
+            }
+            own
         });
         let known: HashSet<&str> = own.iter().map(|(name, ..)| name.as_str()).collect();
         let mut entries = self.project_entries(from)?;

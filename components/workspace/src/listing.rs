@@ -89,7 +89,10 @@ impl GuestDirectoryEntryStream for Listing {
         loop {
             let Some(entry) = host.stream.read_directory_entry()? else {
                 if let Some(directory) = state.host.take().and_then(|host| host.project) {
-                    layer::with(|workspace| Ok(workspace.set_listed(directory)))?;
+                    layer::with(|workspace| {
+                        workspace.set_listed(directory);
+                        Ok(())
+                    })?;
                 }
                 return Ok(None);
             };

@@ -292,7 +292,7 @@ fn block(workspace: &mut Workspace, items: &mut [Item]) -> Result<(), ErrorCode>
 /// A directory that came is no news where something came in it, one that went none where something went with it.
 fn without_implied(items: Vec<Item>) -> Survey {
     let (mut news, mut implied) = (Vec::new(), Vec::new());
-    let came: BTreeSet<String> = items.iter().filter(|item| item.after != Side::Absent).map(above).flatten().collect();
+    let came: BTreeSet<String> = items.iter().filter(|item| item.after != Side::Absent).flat_map(above).collect();
     let went: BTreeSet<String> = items
         .iter()
         .flat_map(|item| {
