@@ -40,7 +40,6 @@ mod linux {
         command.args(arguments);
         // SAFETY: between fork and exec nothing but a system call is made.
         unsafe { command.pre_exec(|| ptrace::traceme().map_err(std::io::Error::from)) };
-        #[expect(clippy::zombie_processes, reason = "it is waited for below, with all that it starts")]
         let child = command.spawn().context("cannot start the program")?;
         let child = Pid::from_raw(i32::try_from(child.id())?);
 
