@@ -4,6 +4,7 @@
 
 mod endless;
 mod plain;
+mod walk;
 
 use tool_kit::Tool;
 
@@ -37,6 +38,26 @@ tool_kit::input! {
         /// Left out: it is removed.
         to: Option<String>,
     }
+
+    struct Tree {
+        path: String,
+        /// Look at each file's metadata.
+        #[serde(default)]
+        stat: bool,
+        /// Read each file.
+        #[serde(default)]
+        read: bool,
+    }
+
+    struct Passes {
+        /// A file that is there.
+        path: String,
+        /// How many times it is opened.
+        passes: u64,
+        /// What is written each time, from the beginning.
+        #[serde(default)]
+        bytes: usize,
+    }
 }
 
 tool_kit::export!([
@@ -53,6 +74,9 @@ tool_kit::export!([
     Tool::new("Progress", "Reports its progress three times.", plain::progress),
     Tool::new("Attach", "Returns an image and a file.", plain::attach),
     Tool::new("Stderr", "Complains on stderr, then fails.", plain::stderr),
+    Tool::new("Walk", "Counts the files below a directory.", walk::walk).reads_files(),
+    Tool::new("ReadAll", "Reads a file from end to end, again and again.", walk::read_all).reads_files(),
+    Tool::new("WriteAll", "Writes over a file, again and again.", walk::write_all).writes_files(),
     // These end the instance.
     Tool::new("Trap", "Panics with the text.", endless::trap),
     Tool::new("Exit", "Exits with status 3.", endless::exit),
@@ -76,11 +100,39 @@ mod tests {
     }
 
     #[test]
-    fn only_the_writers_ask_for_a_power() {
+    fn few_ask_for_a_power() {
         let list = tool_kit::list(&crate::tools());
         let asking = list.iter().filter(|tool| tool.powers.files != FileAccess::None);
         let asking: Vec<_> = asking.map(|tool| (tool.name.as_str(), tool.powers.files)).collect();
-        assert_eq!(asking, [("WriteFile", FileAccess::Write), ("MoveFile", FileAccess::Write)]);
+        let expected = [
+            ("WriteFile", FileAccess::Write),
+            ("MoveFile", FileAccess::Write),
+            ("Walk", FileAccess::Read),
+            ("ReadAll", FileAccess::Read),
+            ("WriteAll", FileAccess::Write),
+        ];
+        assert_eq!(asking, expected);
+    }
+
+    #[test]
+    fn walks_count_what_is_there() {
+        let folder = std::env::temp_dir().join(format!("wardian-guests-walk-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("a/b")).unwrap();
+        for (path, text) in [("one", "1"), ("a/two", "22"), ("a/b/three", "333")] {
+            std::fs::write(folder.join(path), text).unwrap();
+        }
+        let said = |tool: &str, path: &std::path::Path, more: &str| {
+            call(tool, &format!(r#"{{"path": {:?}, {more}}}"#, path.to_str().unwrap()))
+        };
+        for (how, bytes) in [(r#""stat": false"#, 0), (r#""stat": true"#, 6), (r#""stat": true, "read": true"#, 6)] {
+            let expected = Outcome::text(format!("3 files, 2 directories, {bytes} bytes"));
+            assert_eq!(said("Walk", &folder, how), Ok(expected), "{how}");
+        }
+        let one = folder.join("one");
+        assert_eq!(said("WriteAll", &one, r#""passes": 2, "bytes": 100000"#), Ok(Outcome::text("wrote 200000 bytes")));
+        assert_eq!(said("ReadAll", &one, r#""passes": 3"#), Ok(Outcome::text("read 300000 bytes")));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(matches!(said("Walk", &folder, r#""stat": false"#), Err(ToolError::Failed(_))));
     }
 
     #[test]

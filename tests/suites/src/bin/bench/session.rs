@@ -1,21 +1,21 @@
-//! Benchmarks, as ratios against something a user would pick instead, in one run: the machine is shared and noisy.
-//!
-//! `cargo xtask bench` runs it. Each figure has a bound; a figure beyond its bound makes the run fail.
+//! What a call, a step, a journal and a process cost.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use wardian_host::wit::{
     Answer, Approve, Budget, Event, FileAccess, Grant, Options, Powers, Question, ToolCall, Update,
 };
 use wardian_host::{
-    Agent, AgentOptions, Files, Host, HostOptions, Limits, ProjectAccess, SessionAccess, Tool, ToolCallOptions, Ui,
-    UiFuture,
+    Agent, AgentOptions, Files, Host, Layer, Limits, ProjectAccess, SessionAccess, Tool, ToolCallOptions, Ui, UiFuture,
 };
+
+use crate::Bench;
+use crate::table::{Table, median, micros, millis};
 
 /// Calls of a trivial tool, and spawns of a trivial process, that are timed.
 const CALLS: usize = 400;
@@ -26,69 +26,28 @@ const PROCESSES: usize = 15;
 /// Events of the long journal.
 const EVENTS: u64 = 100_000;
 
-fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut table = Table::default();
-    let folder = tempfile::tempdir()?;
-    let bench = Bench { dist: suites::dist::folder(), folder: folder.path().to_owned() };
+pub fn run(bench: &Bench, runtime: &tokio::runtime::Runtime, table: &mut Table) -> Result<()> {
     runtime.block_on(async {
-        bench.tool_call(&mut table).await?;
-        bench.whole_loop(&mut table).await?;
-        bench.resume(&mut table).await
+        bench.tool_call(table).await?;
+        bench.whole_loop(table).await?;
+        bench.resume(table).await
     })?;
-    bench.processes(&mut table)?;
-    table.finish()
-}
-
-#[derive(Default)]
-struct Table {
-    beyond: Vec<String>,
-}
-
-impl Table {
-    fn row(&mut self, what: &str, figure: String, bound: &str, holds: bool) {
-        println!("{} {what:<58} {figure:<46} bound: {bound}", if holds { "✓" } else { "✗" });
-        if !holds {
-            self.beyond.push(what.to_owned());
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        if self.beyond.is_empty() { Ok(()) } else { bail!("beyond its bound: {}", self.beyond.join(", ")) }
-    }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-struct Bench {
-    dist: PathBuf,
-    folder: PathBuf,
+    bench.processes(table)
 }
 
 impl Bench {
-    fn host(&self) -> Result<Host> {
-        Ok(Host::new(HostOptions { cache: Some(self.folder.join("cache")) })?)
-    }
-
-    fn read(&self, file: &str) -> Result<Vec<u8>> {
-        let path = self.dist.join(file);
-        std::fs::read(&path).with_context(|| format!("cannot read {}: run `cargo xtask build`", path.display()))
-    }
-
     async fn guests(&self, host: &Host) -> Result<Tool> {
-        let code = host.load("guests", &self.read("tests/guests.wasm")?, None)?;
-        Ok(Tool::new(host, code).await?)
+        self.overlaid(host, "guests", "tests/guests.wasm").await
+    }
+
+    /// A project with a new layer over it.
+    fn files(&self, name: &str) -> Result<Files> {
+        let folder = self.folder.join(name);
+        let [project, upper, scratch] = ["project", "upper", "tmp"].map(|name| folder.join(name));
+        for folder in [&project, &upper, &scratch] {
+            std::fs::create_dir_all(folder)?;
+        }
+        Ok(Files { project, layer: Some(Layer { upper, scratch, turns: Arc::default() }), direct: false })
     }
 
     /// A call of a trivial tool in a fresh instance, against the cheapest process there is.
@@ -99,7 +58,7 @@ impl Bench {
         let powers = Powers { files: FileAccess::Read, net: vec![], process: vec![], env: vec![] };
         let options = ToolCallOptions {
             grant: Grant { powers, limits: Limits::default() },
-            files: Files { project: self.folder.clone(), layer: None, direct: true },
+            files: self.files("calls")?,
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());
@@ -132,7 +91,7 @@ impl Bench {
         let scenario = serde_json::json!({"turns": turns}).to_string();
         let session = self.folder.join("loop");
         let clock = Arc::new(Clock::default());
-        let mut agent = self.agent(&host, vec![tool], &session, scenario, clock.clone()).await?;
+        let mut agent = self.session(&host, vec![tool], &session, scenario, clock.clone()).await?;
         agent.open(&options()).await?.map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let (result, _) = agent.run("go").await?.map_err(anyhow::Error::msg)?;
         anyhow::ensure!(result.as_deref().is_ok_and(|text| text == "done"), "the run failed: {result:?}");
@@ -146,7 +105,7 @@ impl Bench {
         Ok(())
     }
 
-    async fn agent(
+    async fn session(
         &self,
         host: &Host,
         tools: Vec<Tool>,
@@ -155,11 +114,10 @@ impl Bench {
         ui: Arc<Clock>,
     ) -> Result<Agent> {
         std::fs::create_dir_all(session)?;
-        let agent = host.load("agent", &self.read("bundles/default/agent.wasm")?, None)?;
         let options = AgentOptions {
-            agent,
+            agent: self.agent(host)?,
             tools,
-            files: Files { project: self.folder.clone(), layer: None, direct: true },
+            files: self.files("files")?,
             project: ProjectAccess::Read,
             session: session.to_owned(),
             access: SessionAccess::Write,
@@ -183,7 +141,7 @@ impl Bench {
             let start = Instant::now();
             Command::new("sha256sum").arg(&journal).stdout(Stdio::null()).status()?;
             sums.push(start.elapsed());
-            let mut agent = self.agent(&host, vec![], &session, scenario.to_owned(), Arc::default()).await?;
+            let mut agent = self.session(&host, vec![], &session, scenario.to_owned(), Arc::default()).await?;
             let start = Instant::now();
             let opened = agent.open(&options()).await?.map_err(|error| anyhow::anyhow!("{error:?}"))?;
             opens.push(start.elapsed());
@@ -206,7 +164,7 @@ impl Bench {
         let session = self.folder.join(name);
         std::fs::create_dir_all(&session)?;
         suites::synthetic::synthesize(&session.join("journal.jsonl"), events)?;
-        let mut agent = self.agent(host, vec![], &session, "{\"turns\":[]}".to_owned(), Arc::default()).await?;
+        let mut agent = self.session(host, vec![], &session, "{\"turns\":[]}".to_owned(), Arc::default()).await?;
         agent.open(&options()).await?.map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut times = Vec::new();
         for n in 0..CALLS {
@@ -246,7 +204,8 @@ impl Bench {
     }
 }
 
-fn time(command: impl Fn() -> Command) -> Result<Duration> {
+/// The median time of a process.
+pub fn time(command: impl Fn() -> Command) -> Result<Duration> {
     let mut times = Vec::new();
     for round in 0..PROCESSES + 2 {
         let start = Instant::now();
@@ -263,7 +222,7 @@ fn time(command: impl Fn() -> Command) -> Result<Duration> {
 
 /// Notes when tools start, and how long they take.
 #[derive(Default)]
-struct Clock {
+pub struct Clock {
     started: Mutex<Vec<Instant>>,
     tools: Mutex<Vec<Duration>>,
 }
@@ -295,7 +254,8 @@ impl Ui for Clock {
     }
 }
 
-fn options() -> Options {
+/// A session without bounds.
+pub fn options() -> Options {
     Options {
         session: "bench".into(),
         wardian: "bench".into(),
