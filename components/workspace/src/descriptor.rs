@@ -10,7 +10,7 @@ use crate::exports::wasi::filesystem::types::{
     MetadataHashValue, OutputStream,
 };
 use crate::index::{Content, identity};
-use crate::layer::{self, Recent};
+use crate::layer;
 use crate::listing::Listing;
 use crate::resolve::{Located, State};
 use crate::wasi::filesystem::types::{
@@ -329,11 +329,11 @@ impl GuestDescriptor for Handle {
                     return Err(ErrorCode::NotDirectory);
                 }
                 let path = path.borrow().clone();
-                layer::with(|workspace| Listing::of_workspace(workspace, &path))?
+                layer::with(|workspace| Listing::of_workspace(workspace, &path, Some(opened)))?
             }
             Self::Directory { path, .. } => {
                 let path = path.borrow().clone();
-                layer::with(|workspace| Listing::of_workspace(workspace, &path))?
+                layer::with(|workspace| Listing::of_workspace(workspace, &path, None))?
             }
             Self::Device(_) | Self::File { .. } => return Err(ErrorCode::NotDirectory),
         };
@@ -390,8 +390,7 @@ impl GuestDescriptor for Handle {
             Route::Workspace { base, path } => layer::with(|workspace| {
                 let (stat, number) = workspace.stat_path(&base, path, follows(flags))?;
                 let is_file = stat.type_ == DescriptorType::RegularFile;
-                workspace.recent =
-                    Some(Recent { base, path: path.to_owned(), follow: follows(flags), number: Some(number), is_file });
+                workspace.set_recent(&base, path, follows(flags), number, is_file);
                 Ok(stat)
             }),
         }

@@ -156,8 +156,17 @@ pub struct Index {
 
 /// A number for what is at this path of the project.
 pub fn identity(path: &str) -> u64 {
-    // FNV-1a: stable in every process, unlike the standard library's.
-    path.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    hashed(0xcbf2_9ce4_8422_2325, path)
+}
+
+/// The same for `name` in `directory`.
+pub fn identity_in(directory: &str, name: &str) -> u64 {
+    if directory.is_empty() { identity(name) } else { hashed(hashed(identity(directory), "/"), name) }
+}
+
+/// FNV-1a: stable in every process, unlike the standard library's.
+fn hashed(start: u64, text: &str) -> u64 {
+    text.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The names of a path. The empty path is the root and has none.

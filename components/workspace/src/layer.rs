@@ -38,6 +38,7 @@ pub const OBJECTS: &str = "objects";
 type HashSet<T> = std::collections::HashSet<T, foldhash::fast::FixedState>;
 
 /// What a path was when it was looked at last.
+#[derive(Default)]
 pub struct Recent {
     pub base: String,
     pub path: String,
@@ -195,6 +196,17 @@ impl Workspace {
 
     // --- what is known of the project ---
 
+    /// Notes what was found at a path, for the call that asks for its number next.
+    pub fn set_recent(&mut self, base: &str, path: &str, follow: bool, number: u64, is_file: bool) {
+        let recent = self.recent.get_or_insert_default();
+        // In place: this is done for each entry of each directory.
+        recent.base.clear();
+        recent.base.push_str(base);
+        recent.path.clear();
+        recent.path.push_str(path);
+        (recent.follow, recent.number, recent.is_file) = (follow, Some(number), is_file);
+    }
+
     pub fn is_real(&self, directory: &str) -> bool {
         self.real.contains(directory)
     }
@@ -228,12 +240,6 @@ impl Workspace {
             DescriptorType::SymbolicLink => None,
             _ => Some(false),
         })
-    }
-
-    /// Whether the layer has nothing below this name of the root.
-    pub fn is_untouched(&self, first: &str) -> bool {
-        let children = &self.index.root().children;
-        children.is_empty() || !children.contains_key(first)
     }
 
     // --- handles ---

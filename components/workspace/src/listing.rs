@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::vec::IntoIter;
 
 use crate::exports::wasi::filesystem::types::{DirectoryEntry, GuestDirectoryEntryStream};
-use crate::index::{Kind, join};
+use crate::index::{Kind, Place, identity_in, join};
 use crate::layer::{self, Workspace};
 use crate::rules::hidden_name;
 use crate::wasi::filesystem::types::{
-    DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
 };
 
 /// Entries on their way to a program.
@@ -41,8 +41,8 @@ impl Listing {
         Self(RefCell::new(State { own: Vec::new().into_iter(), host: Some(host) }))
     }
 
-    /// A directory of the workspace.
-    pub fn of_workspace(workspace: &mut Workspace, path: &str) -> Result<Self, ErrorCode> {
+    /// A directory of the workspace. `opened` is the project's, where a program has it open.
+    pub fn of_workspace(workspace: &mut Workspace, path: &str, opened: Option<&Descriptor>) -> Result<Self, ErrorCode> {
         workspace.refresh()?;
         let (mut merged, mut own, mut known) = (true, Vec::new(), HashSet::new());
         if let Some(directory) = workspace.index.directory(path) {
@@ -59,11 +59,18 @@ impl Listing {
             }
         }
         let host = if merged {
-            let here = crate::change::here(path);
-            let open = OpenFlags::DIRECTORY;
-            match workspace.project.open_at(PathFlags::empty(), here, open, DescriptorFlags::READ) {
-                Ok(directory) => Some(Host {
-                    stream: directory.read_directory()?,
+            let stream = match opened {
+                // Nothing was moved here since it was opened.
+                Some(opened) if matches!(workspace.index.find(path), Place::Project) => opened.read_directory(),
+                _ => {
+                    let (here, open) = (crate::change::here(path), OpenFlags::DIRECTORY);
+                    let opened = workspace.project.open_at(PathFlags::empty(), here, open, DescriptorFlags::READ);
+                    opened.and_then(|directory| directory.read_directory())
+                }
+            };
+            match stream {
+                Ok(stream) => Some(Host {
+                    stream,
                     known,
                     project: Some(path.to_owned()),
                     has_own_rules: workspace.has_own_rules(),
@@ -104,19 +111,24 @@ impl GuestDirectoryEntryStream for Listing {
                 entry.type_,
                 DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink
             );
-            if (is_odd || host.has_own_rules)
-                && layer::with(|workspace| {
+            let is_hidden = layer::with(|workspace| {
+                if is_odd || host.has_own_rules {
                     let path = join(directory, &entry.name);
-                    let hidden = workspace.is_hidden_entry(&path, Some(entry.type_ == DescriptorType::Directory));
+                    let is_hidden = workspace.is_hidden_entry(&path, Some(entry.type_ == DescriptorType::Directory));
                     if is_odd {
                         workspace.set_odd(path);
                     }
-                    Ok(hidden)
-                })?
-            {
-                continue;
+                    if is_hidden {
+                        return Ok(true);
+                    }
+                }
+                // The C library asks for the number of each entry that it is given.
+                workspace.set_recent(directory, &entry.name, false, identity_in(directory, &entry.name), false);
+                Ok(false)
+            })?;
+            if !is_hidden {
+                return Ok(Some(entry));
             }
-            return Ok(Some(entry));
         }
     }
 }

@@ -244,6 +244,14 @@ impl Workspace {
         {
             return Ok(number);
         }
-        Ok(self.stat_path(base, path, follow)?.1)
+        let (mut walk, mut located) = self.walk(base, path)?;
+        if follow || located.wants_directory {
+            located = self.settle(&mut walk, located)?;
+        }
+        match located.state {
+            State::Link { identity, .. } | State::Directory { identity, .. } => Ok(identity),
+            State::File { content: Content::Data(_), identity, .. } if !located.wants_directory => Ok(identity),
+            _ => Ok(self.stat_path(base, path, follow)?.1),
+        }
     }
 }

@@ -201,20 +201,30 @@ impl Workspace {
     /// link only when it is used: see [`Workspace::settle`].
     pub fn walk(&mut self, base: &str, path: &str) -> Result<(Walk, Located), ErrorCode> {
         self.refresh()?;
-        if base.is_empty() && is_plain(path) {
-            // The common case: below a directory that was seen to be one, nothing of it in the layer.
-            let (parent, _) = split(path);
-            let first = path.split('/').next().unwrap_or_default();
-            if self.is_untouched(first) && (parent.is_empty() || self.is_real(parent)) {
-                let state = if self.is_hidden_entry(path, None) { State::Hidden } else { State::Project };
-                let walk =
-                    Walk { at: parent.to_owned(), pending: Vec::new(), floor: 0, links: 0, wants_directory: false };
-                return Ok((walk, Located { path: path.to_owned(), state, wants_directory: false }));
+        if is_plain(path) {
+            let whole = join(base, path);
+            if let Some(state) = self.known_state(&whole, !path.contains('/')) {
+                let (at, floor) = (split(&whole).0.to_owned(), depth(base));
+                let walk = Walk { at, pending: Vec::new(), floor, links: 0, wants_directory: false };
+                return Ok((walk, Located { path: whole, state, wants_directory: false }));
             }
         }
         let mut walk = Walk::new(base, path)?;
         let located = walk.locate(self)?;
         Ok((walk, located))
+    }
+
+    /// The common case: what is at a path can be told without walking there, since nothing on the way can be a link.
+    /// `is_entry` says that its directory is one that a program has open, or the root.
+    fn known_state(&self, path: &str, is_entry: bool) -> Option<State> {
+        let is_hidden = match self.index.find(path) {
+            // There are only directories of the layer above it.
+            Place::Node(node) => return Some(State::of(node)),
+            Place::Project if is_entry || self.is_real(split(path).0) => self.is_hidden_entry(path, None),
+            Place::Project if self.index.directory(split(path).0).is_some() => self.is_hidden(path, None),
+            _ => return None,
+        };
+        Some(if is_hidden { State::Hidden } else { State::Project })
     }
 
     /// Follows links at the end until something else is there.

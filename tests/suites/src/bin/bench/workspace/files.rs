@@ -11,8 +11,8 @@ use crate::table::Table;
 
 /// Bytes of the file that is read and written, how often in one call, and how many calls.
 const FILE_BYTES: usize = 1 << 20;
-const PASSES: usize = 64;
-const ROUNDS: usize = 12;
+const PASSES: u32 = 64;
+const ROUNDS: usize = 40;
 
 /// Files of the tree that is walked, and how often it is walked.
 const WALK_FILES: usize = 20_000;
@@ -43,8 +43,7 @@ pub async fn sequential(ground: &Ground, table: &mut Table) -> Result<()> {
         let (direct, overlaid) = ((&ground.direct, &plain), (&ground.overlaid, &workspace));
         let same = |outcome: &_| Ok(text(outcome)?.to_owned());
         let (pair, _) = compare(ROUNDS, direct, overlaid, (FileAccess::Write, tool, &input), same).await?;
-        let per_pass = |time| time / PASSES as u32;
-        table.ratio(what, ("direct", per_pass(pair.first)), ("workspace", per_pass(pair.second)), 1.1);
+        table.overlay(what, &pair, PASSES, 1.1);
     }
     Ok(())
 }
@@ -69,8 +68,7 @@ pub async fn walks(ground: &Ground, table: &mut Table) -> Result<()> {
             let what = (FileAccess::Read, "Walk", &input);
             let (pair, said) = compare(WALK_ROUNDS, direct, overlaid, what, same).await?;
             ensure!(said.starts_with(&format!("{WALK_FILES} files")), "not all of the tree was walked: {said}");
-            let what = format!("walk of 20,000 files{layer}: {how}");
-            table.ratio(&what, ("direct", pair.first), ("workspace", pair.second), 1.5);
+            table.overlay(&format!("walk of 20,000 files{layer}: {how}"), &pair, 1, 1.5);
         }
     }
     Ok(())

@@ -54,7 +54,7 @@ async fn search(
     let what = (FileAccess::Read, "Grep", &input);
     let (pair, (files, matches)) = compare(ROUNDS, (direct, &plain), (overlaid, &workspace), what, same).await?;
     ensure!(matches > 0, "nothing was found in {tree}");
-    table.ratio(&format!("Grep, {tree}"), ("direct", pair.first), ("workspace", pair.second), 1.5);
+    table.overlay(&format!("Grep, {tree}"), &pair, 1, 1.5);
 
     let mut grep = vec!["-rcIE".to_owned()];
     grep.extend(LEFT_OUT.map(|name| format!("--exclude-dir={name}")));
@@ -66,7 +66,14 @@ async fn search(
             None => format!("no {program}"),
         })
         .collect();
-    table.note("", &format!("{files} files, {matches} lines; natively: {}", natives.join("; ")));
+    table.note(
+        "",
+        &format!(
+            "{files} files, {matches} lines; workspace {:.1} ms of wall; natively: {}",
+            millis(pair.second.wall),
+            natives.join("; ")
+        ),
+    );
     Ok(())
 }
 

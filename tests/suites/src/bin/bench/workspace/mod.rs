@@ -7,14 +7,13 @@ mod open;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use wardian_host::wit::{FileAccess, Grant, Outcome, Part, Powers, ToolCall};
 use wardian_host::{Files, Host, Layer, Limits, Tool, ToolCallOptions};
 
 use crate::Bench;
-use crate::table::{Pair, Table};
+use crate::table::{Began, Cost, Pair, Table};
 
 /// Files in each directory of a made-up project.
 const FILES_EACH: usize = 100;
@@ -22,13 +21,27 @@ const FILES_EACH: usize = 100;
 /// Bytes of a file that is not empty.
 const FILE_BYTES: usize = 1 << 10;
 
-pub fn run(bench: &Bench, runtime: &tokio::runtime::Runtime, table: &mut Table) -> Result<()> {
+pub fn run(
+    bench: &Bench,
+    runtime: &tokio::runtime::Runtime,
+    table: &mut Table,
+    is_chosen: impl Fn(&str) -> bool,
+) -> Result<()> {
     runtime.block_on(async {
         let ground = Ground::new(bench).await?;
-        files::sequential(&ground, table).await?;
-        files::walks(&ground, table).await?;
-        open::changes(&ground, bench, table).await?;
-        grep::run(&ground, bench, table).await
+        if is_chosen("bytes") {
+            files::sequential(&ground, table).await?;
+        }
+        if is_chosen("walks") {
+            files::walks(&ground, table).await?;
+        }
+        if is_chosen("open") {
+            open::changes(&ground, bench, table).await?;
+        }
+        if is_chosen("grep") {
+            grep::run(&ground, bench, table).await?;
+        }
+        Ok(())
     })
 }
 
@@ -101,21 +114,21 @@ fn itself(project: &Path) -> Files {
     Files { project: project.to_owned(), layer: None, direct: true }
 }
 
-/// One call: how long it took, and what it said.
+/// One call: what it took, and what it said.
 async fn call(
     tool: &Tool,
     files: &Files,
     access: FileAccess,
     name: &str,
     input: &serde_json::Value,
-) -> Result<(Duration, Outcome)> {
+) -> Result<(Cost, Outcome)> {
     let call = ToolCall { id: "1".into(), tool: name.into(), input: input.to_string() };
     let powers = Powers { files: access, net: vec![], process: vec![], env: vec![] };
     let grant = Grant { powers, limits: Limits::default() };
     let options = ToolCallOptions { grant, files: files.clone(), progress: None };
-    let start = Instant::now();
+    let start = Began::now();
     let finished = tool.call(&call, &options).await;
-    let took = start.elapsed();
+    let took = start.cost();
     match finished.result {
         Ok(Ok(outcome)) => Ok((took, outcome)),
         other => anyhow::bail!("{name} {input} failed: {other:?}"),

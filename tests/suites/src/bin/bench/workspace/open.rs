@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -14,7 +13,7 @@ use wardian_host::{Agent, AgentOptions, Code, Layer, ProjectAccess, SessionAcces
 use super::{FILE_BYTES, Ground, call, directory_name, file_name, over};
 use crate::Bench;
 use crate::session::{Clock, options};
-use crate::table::{Pair, Table};
+use crate::table::{Began, Cost, Pair, Table};
 
 /// Sizes of projects.
 const TINY: usize = 10;
@@ -41,7 +40,7 @@ pub async fn changes(ground: &Ground, bench: &Bench, table: &mut Table) -> Resul
         let second = open(ground, &agent, &large, &format!("large-{round}")).await?;
         pair.take(first, second);
     }
-    table.ratio("open and first `changes`", ("10 files", pair.first), ("100,000 files", pair.second), 1.2);
+    table.ratio("open and first `changes`", ("10 files", pair.first.wall), ("100,000 files", pair.second.wall), 1.2);
 
     let scenario = ground.folder.join("scenario.json");
     std::fs::write(&scenario, r#"{"turns": [{"text": "hello"}]}"#)?;
@@ -54,7 +53,7 @@ pub async fn changes(ground: &Ground, bench: &Bench, table: &mut Table) -> Resul
         pair.take(first, second);
     }
     let what = "wardian run, one turn, and wardian changes, processes";
-    table.ratio(what, ("10 files", pair.first), ("100,000 files", pair.second), 1.2);
+    table.ratio(what, ("10 files", pair.first.wall), ("100,000 files", pair.second.wall), 1.2);
 
     let (small_layer, large_layer) = (ground.layer("small")?, ground.layer("large")?);
     for (project, layer) in [(&small, &small_layer), (&large, &large_layer)] {
@@ -66,7 +65,12 @@ pub async fn changes(ground: &Ground, bench: &Bench, table: &mut Table) -> Resul
         let second = list(ground, &agent, &large, &large_layer).await?;
         pair.take(first, second);
     }
-    table.ratio("`changes`, 100 changed files", ("1,000 files", pair.first), ("100,000 files", pair.second), 1.2);
+    table.ratio(
+        "`changes`, 100 changed files",
+        ("1,000 files", pair.first.wall),
+        ("100,000 files", pair.second.wall),
+        1.2,
+    );
     Ok(())
 }
 
@@ -92,19 +96,19 @@ async fn count(agent: &mut Agent) -> Result<usize> {
 }
 
 /// A session from nothing to its first list of changes.
-async fn open(ground: &Ground, agent: &Code, project: &Path, name: &str) -> Result<Duration> {
+async fn open(ground: &Ground, agent: &Code, project: &Path, name: &str) -> Result<Cost> {
     let layer = ground.layer(name)?;
-    let start_of_all = Instant::now();
+    let began = Began::now();
     let mut agent = start(ground, agent, project, &layer, ground.folder.join(name)).await?;
     agent.open(&options()).await?.map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let changes = count(&mut agent).await?;
-    let took = start_of_all.elapsed();
+    let took = began.cost();
     ensure!(changes == 0, "a new session has {changes} changes");
     Ok(took)
 }
 
 /// The same as two commands of a user.
-fn process(bench: &Bench, folder: &Path, scenario: &Path, project: &Path) -> Result<Duration> {
+fn process(bench: &Bench, folder: &Path, scenario: &Path, project: &Path) -> Result<Cost> {
     let wardian = |arguments: &[&str]| {
         let mut command = Command::new(bench.dist.join("wardian"));
         command.args(arguments).arg("-C").arg(project).env("WARDIAN_HOME", folder.join("home"));
@@ -113,10 +117,10 @@ fn process(bench: &Bench, folder: &Path, scenario: &Path, project: &Path) -> Res
         Ok(())
     };
     let model = format!("script:{}", scenario.display());
-    let start = Instant::now();
+    let began = Began::now();
     wardian(&["run", "-m", &model, "hi"])?;
     wardian(&["changes"])?;
-    Ok(start.elapsed())
+    Ok(began.cost())
 }
 
 /// Changes files of a project, in a layer.
@@ -132,11 +136,11 @@ async fn change(ground: &Ground, project: &Path, layer: &Layer) -> Result<()> {
 }
 
 /// The first list of changes of a process that comes to a session with changes.
-async fn list(ground: &Ground, agent: &Code, project: &Path, layer: &Layer) -> Result<Duration> {
+async fn list(ground: &Ground, agent: &Code, project: &Path, layer: &Layer) -> Result<Cost> {
     let mut agent = start(ground, agent, project, layer, ground.folder.join("reader")).await?;
-    let start = Instant::now();
+    let began = Began::now();
     let changes = count(&mut agent).await?;
-    let took = start.elapsed();
+    let took = began.cost();
     ensure!(changes == CHANGED_DIRECTORIES * CHANGED_EACH, "{changes} changes");
     Ok(took)
 }
