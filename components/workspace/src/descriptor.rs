@@ -110,7 +110,10 @@ impl Handle {
                 let path = if path.contains("..") { from_root(path)? } else { path };
                 let path = below_root(path);
                 let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-                let rest = if rest.is_empty() { "." } else { rest };
+                let rest = match rest.trim_start_matches('/') {
+                    "" => ".",
+                    rest => rest,
+                };
                 match first {
                     "" | "." => Ok(Route::Root),
                     "workspace" => Ok(Route::Workspace { base: String::new(), path: rest }),
@@ -561,11 +564,14 @@ impl GuestDescriptor for Handle {
 
 /// What is at a path below `/dev`.
 fn device(path: &str) -> Result<Handle, ErrorCode> {
-    let name = path.trim_end_matches('/').trim_start_matches("./");
-    match name {
-        "" | "." => Ok(Handle::Devices("")),
+    if path.starts_with('/') {
+        return Err(ErrorCode::NotPermitted);
+    }
+    let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    match names.join("/").as_str() {
+        "" => Ok(Handle::Devices("")),
         "fd" => Ok(Handle::Devices("fd")),
-        _ => Device::named(name).map(Handle::Device).ok_or(ErrorCode::NoEntry),
+        name => Device::named(name).map(Handle::Device).ok_or(ErrorCode::NoEntry),
     }
 }
 

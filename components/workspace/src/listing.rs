@@ -7,6 +7,7 @@ use std::vec::IntoIter;
 use crate::exports::wasi::filesystem::types::{DirectoryEntry, GuestDirectoryEntryStream};
 use crate::index::{Kind, join};
 use crate::layer::{self, Workspace};
+use crate::resolve::State as Place;
 use crate::rules::hidden_name;
 use crate::wasi::filesystem::types::{
     DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
@@ -45,6 +46,10 @@ impl Listing {
     pub fn of_workspace(workspace: &mut Workspace, path: &str) -> Result<Self, ErrorCode> {
         workspace.refresh()?;
         let (mut merged, mut own, mut known) = (true, Vec::new(), HashSet::new());
+        if !matches!(workspace.state(path), Place::Directory { .. } | Place::Project) {
+            // It was removed while it was open.
+            return Ok(Self::new(own));
+        }
         if let Some(directory) = workspace.index.directory(path) {
             merged = directory.merged;
             for (name, node) in &directory.children {
@@ -87,7 +92,12 @@ impl GuestDirectoryEntryStream for Listing {
         }
         let Some(host) = &state.host else { return Ok(None) };
         loop {
-            let Some(entry) = host.stream.read_directory_entry()? else {
+            let entry = match host.stream.read_directory_entry() {
+                // A name that is no UTF-8 cannot be named to a program, and must not keep it from the others.
+                Err(ErrorCode::IllegalByteSequence) => continue,
+                entry => entry?,
+            };
+            let Some(entry) = entry else {
                 if let Some(directory) = state.host.take().and_then(|host| host.project) {
                     layer::with(|workspace| Ok(workspace.set_listed(directory)))?;
                 }

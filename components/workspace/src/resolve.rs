@@ -14,7 +14,7 @@ const LINKS_MAX: u32 = 40;
 const NAME_BYTES_MAX: usize = 255;
 
 /// Bytes of a whole path.
-const PATH_BYTES_MAX: usize = 4096;
+pub const PATH_BYTES_MAX: usize = 4096;
 
 /// What the layer knows about a path.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,6 +163,10 @@ impl Walk {
                 return Err(ErrorCode::NameTooLong);
             }
             let path = join(&self.at, &name);
+            if path.len() > PATH_BYTES_MAX {
+                // Also where it was reached in several steps, from one directory to the next.
+                return Err(ErrorCode::NameTooLong);
+            }
             if self.pending.is_empty() {
                 let state = workspace.state(&path);
                 return Ok(Located { path, state, wants_directory: self.wants_directory });

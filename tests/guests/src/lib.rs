@@ -3,7 +3,10 @@
 //! What each one does is its description. None of them asks for a power, except where the name says so.
 
 mod endless;
+pub mod files;
 mod plain;
+#[cfg(target_family = "wasm")]
+mod raw;
 
 use tool_kit::Tool;
 
@@ -31,6 +34,18 @@ tool_kit::input! {
         path: String,
         text: String,
     }
+
+    struct Steps {
+        /// In front of every path.
+        root: String,
+        /// A list of `files::Step`.
+        steps: tool_kit::serde_json::Value,
+    }
+
+    struct Calls {
+        /// A list of `raw::Call`.
+        calls: tool_kit::serde_json::Value,
+    }
 }
 
 tool_kit::export!([
@@ -41,6 +56,9 @@ tool_kit::export!([
     Tool::new("BadData", "Returns data that is no JSON.", plain::bad_data),
     Tool::new("ReadFile", "Reads a file without having asked for the power.", plain::read_file),
     Tool::new("WriteFile", "Writes a file.", plain::write_file).writes_files(),
+    Tool::new("Files", "Does things to files, one after the other; the data are the answers.", plain::files)
+        .writes_files(),
+    Tool::new("RawFiles", "The same, straight through `wasi:filesystem`.", plain::raw_files).writes_files(),
     Tool::new("Env", "Lists the environment and the arguments that it sees.", plain::env),
     Tool::new("Time", "Says the system's time in milliseconds since 1970.", plain::time),
     Tool::new("Progress", "Reports its progress three times.", plain::progress),
@@ -69,11 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_writer_asks_for_a_power() {
+    fn only_the_writers_ask_for_a_power() {
         let list = tool_kit::list(&crate::tools());
-        let asking: Vec<_> = list.iter().filter(|tool| tool.powers.files != FileAccess::None).collect();
-        assert_eq!(asking.len(), 1);
-        assert_eq!((asking[0].name.as_str(), asking[0].powers.files), ("WriteFile", FileAccess::Write));
+        let asking = list.iter().filter(|tool| tool.powers.files != FileAccess::None);
+        let asking: Vec<_> = asking.map(|tool| (tool.name.as_str(), tool.powers.files)).collect();
+        assert_eq!(asking, ["WriteFile", "Files", "RawFiles"].map(|name| (name, FileAccess::Write)));
     }
 
     #[test]

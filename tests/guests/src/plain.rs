@@ -5,7 +5,7 @@ use std::{env, fs, thread};
 
 use tool_kit::{Context, Outcome, ToolError};
 
-use crate::{Milliseconds, Nothing, Size, Source, Target, Text};
+use crate::{Calls, Milliseconds, Nothing, Size, Source, Steps, Target, Text};
 
 type Result = std::result::Result<Outcome, ToolError>;
 
@@ -46,6 +46,24 @@ pub fn write_file(input: Target, _: &Context) -> Result {
         Ok(()) => Ok(Outcome::text(format!("wrote {} bytes", input.text.len()))),
         Err(error) => Err(ToolError::failed(format!("{}: {error}", input.path))),
     }
+}
+
+pub fn files(input: Steps, _: &Context) -> Result {
+    let steps: Vec<crate::files::Step> = tool_kit::serde_json::from_value(input.steps).map_err(ToolError::failed)?;
+    let mut runner = crate::files::Runner::new(&input.root);
+    let answers: Vec<_> = steps.iter().map(|step| runner.answer(step)).collect();
+    Outcome::text("see the data").with_data(&answers)
+}
+
+#[cfg(target_family = "wasm")]
+pub fn raw_files(input: Calls, _: &Context) -> Result {
+    let calls: Vec<crate::raw::Call> = tool_kit::serde_json::from_value(input.calls).map_err(ToolError::failed)?;
+    Outcome::text("see the data").with_data(&crate::raw::run(&calls))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub fn raw_files(input: Calls, _: &Context) -> Result {
+    Err(ToolError::failed(format!("there is no wasi:filesystem here for {}", input.calls)))
 }
 
 pub fn env(_: Nothing, _: &Context) -> Result {

@@ -13,3 +13,5 @@ mod session;
 mod start;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod workspace;
