@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use crate::index::{Base, Content, Kind, Op, Place, identity, is_within, join, split};
 use crate::layer::{Copied, Workspace, now_ns};
-use crate::resolve::{Located, PATH_BYTES_MAX, State};
+use crate::resolve::{Located, State, check_length};
 use crate::wardian::host::modes;
 use crate::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, ErrorCode, NewTimestamp, OpenFlags, PathFlags,
@@ -481,8 +481,6 @@ fn check_target(target: &str, link: &str) -> Result<(), ErrorCode> {
 
 /// Whether something may get to a path: a link with this target, or anything else.
 fn may_stand(path: &str, link: Option<&str>) -> Result<(), ErrorCode> {
-    if path.len() > PATH_BYTES_MAX {
-        return Err(ErrorCode::NameTooLong);
-    }
+    check_length(path)?;
     link.map_or(Ok(()), |target| check_target(target, path))
 }

@@ -73,8 +73,8 @@ impl Listing {
                     project: Some(path.to_owned()),
                     has_own_rules: workspace.has_own_rules(),
                 }),
-                // The user removed it; what the layer has in it is still there.
-                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) if !own.is_empty() => None,
+                // The user or another program removed it; what the layer has in it is still there.
+                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => None,
                 Err(error) => return Err(error),
             }
         } else {

@@ -15,51 +15,139 @@ use serde_json::{Value, json};
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
     /// Opens a file and keeps it under a number. Flags: `r`ead, `w`rite, `a`ppend, `t`runcate, `c`reate, `x` create new.
-    Open { path: String, flags: String, handle: u32 },
-    Close { handle: u32 },
-    ReadFrom { handle: u32, at: u64 },
-    WriteTo { handle: u32, at: u64, text: String },
+    Open {
+        path: String,
+        flags: String,
+        handle: u32,
+    },
+    Close {
+        handle: u32,
+    },
+    ReadFrom {
+        handle: u32,
+        at: u64,
+    },
+    WriteTo {
+        handle: u32,
+        at: u64,
+        text: String,
+    },
     /// Where the handle stands, which is the end for one that was opened to append.
-    Put { handle: u32, text: String },
-    SetLength { handle: u32, bytes: u64 },
-    StatOf { handle: u32 },
-    TouchOf { handle: u32, seconds: u64 },
-    Sync { handle: u32 },
-    SyncData { handle: u32 },
+    Put {
+        handle: u32,
+        text: String,
+    },
+    SetLength {
+        handle: u32,
+        bytes: u64,
+    },
+    StatOf {
+        handle: u32,
+    },
+    TouchOf {
+        handle: u32,
+        seconds: u64,
+    },
+    Sync {
+        handle: u32,
+    },
+    SyncData {
+        handle: u32,
+    },
 
     /// The whole file.
-    Read { path: String },
+    Read {
+        path: String,
+    },
     /// The beginning of a file, which may have no end.
-    Head { path: String, bytes: u64 },
+    Head {
+        path: String,
+        bytes: u64,
+    },
     /// Replaces the whole file.
-    Write { path: String, text: String },
+    Write {
+        path: String,
+        text: String,
+    },
     /// The same, with a text that is repeated.
-    Fill { path: String, text: String, times: u64 },
-    Create { path: String, text: String },
-    Append { path: String, text: String },
+    Fill {
+        path: String,
+        text: String,
+        times: u64,
+    },
+    Create {
+        path: String,
+        text: String,
+    },
+    Append {
+        path: String,
+        text: String,
+    },
     /// Writes in the middle.
-    Patch { path: String, at: u64, text: String },
-    Truncate { path: String, bytes: u64 },
-    Copy { from: String, to: String },
-    Rename { from: String, to: String },
-    Link { from: String, to: String },
-    Symlink { target: String, path: String },
-    Readlink { path: String },
-    Unlink { path: String },
-    Mkdir { path: String },
-    Rmdir { path: String },
-    RemoveTree { path: String },
+    Patch {
+        path: String,
+        at: u64,
+        text: String,
+    },
+    Truncate {
+        path: String,
+        bytes: u64,
+    },
+    Copy {
+        from: String,
+        to: String,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Link {
+        from: String,
+        to: String,
+    },
+    Symlink {
+        target: String,
+        path: String,
+    },
+    Readlink {
+        path: String,
+    },
+    Unlink {
+        path: String,
+    },
+    Mkdir {
+        path: String,
+    },
+    Rmdir {
+        path: String,
+    },
+    RemoveTree {
+        path: String,
+    },
     /// What a link leads to.
-    Stat { path: String },
+    Stat {
+        path: String,
+    },
     /// The link itself.
-    Lstat { path: String },
+    Lstat {
+        path: String,
+    },
     /// Sets the time of the last change, in seconds since 1970.
-    Touch { path: String, seconds: u64 },
-    List { path: String },
+    Touch {
+        path: String,
+        seconds: u64,
+    },
+    List {
+        path: String,
+    },
     /// Everything below, with content.
-    Tree { path: String },
+    Tree {
+        path: String,
+    },
     /// Waits until something is there.
-    Await { path: String },
+    Await {
+        path: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

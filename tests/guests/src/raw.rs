@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use bindings::wasi::filesystem::preopens;
-use bindings::wasi::filesystem::types::{
-    Descriptor, DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags,
-};
+use bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags};
 
 mod bindings {
     wit_bindgen::generate!({
@@ -42,18 +40,48 @@ pub enum Call {
         flags: String,
         handle: u32,
     },
-    Read { handle: u32, at: u64, bytes: u64 },
-    Write { handle: u32, at: u64, text: String },
-    SetSize { handle: u32, bytes: u64 },
-    Flags { handle: u32 },
-    Type { handle: u32 },
-    Stat { handle: u32 },
-    Hash { handle: u32 },
-    Advise { handle: u32 },
-    Sync { handle: u32 },
-    SetTimes { handle: u32 },
-    List { handle: u32 },
-    Same { handle: u32, to: u32 },
+    Read {
+        handle: u32,
+        at: u64,
+        bytes: u64,
+    },
+    Write {
+        handle: u32,
+        at: u64,
+        text: String,
+    },
+    SetSize {
+        handle: u32,
+        bytes: u64,
+    },
+    Flags {
+        handle: u32,
+    },
+    Type {
+        handle: u32,
+    },
+    Stat {
+        handle: u32,
+    },
+    Hash {
+        handle: u32,
+    },
+    Advise {
+        handle: u32,
+    },
+    Sync {
+        handle: u32,
+    },
+    SetTimes {
+        handle: u32,
+    },
+    List {
+        handle: u32,
+    },
+    Same {
+        handle: u32,
+        to: u32,
+    },
     StatAt {
         #[serde(default)]
         base: u32,
@@ -170,8 +198,8 @@ fn call_one(open: &mut HashMap<u32, Descriptor>, call: &Call) -> Result<Value, E
             Ok(Value::Null)
         }
         Call::Read { handle, at: offset, bytes } => {
-            let (bytes, end) = at(handle)?.read(*bytes, *offset)?;
-            Ok(json!([String::from_utf8_lossy(&bytes), end]))
+            let (bytes, _) = at(handle)?.read(*bytes, *offset)?;
+            Ok(String::from_utf8_lossy(&bytes).into())
         }
         Call::Write { handle, at: offset, text } => at(handle)?.write(text.as_bytes(), *offset).map(Value::from),
         Call::SetSize { handle, bytes } => at(handle)?.set_size(*bytes).map(done),

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wardian_host::wit::{
-    Answer as Permission, Change, Commit, CommitOptions, Event, FileAccess, Grant, Powers, Question, ReviewError,
-    ReviewOptions, Selected, ToolCall, Update,
+    Answer as Permission, Approve, Budget, Change, Commit, CommitOptions, Event, FileAccess, Grant, Options, Powers,
+    Question, ReviewError, ReviewOptions, Selected, ToolCall, Update,
 };
 use wardian_host::{
     Agent, AgentOptions, Code, Files, Host, HostOptions, Layer, Limits, ProjectAccess, SessionAccess, Spawned, Tool,
@@ -179,7 +179,31 @@ impl Overlay {
             config: HashMap::new(),
             ui: Arc::new(Nobody),
         };
-        Review(kit().runtime.block_on(Agent::start(&kit().host, options)).unwrap())
+        kit().runtime.block_on(async {
+            let mut agent = Agent::start(&kit().host, options).await.unwrap();
+            // What is changed is journaled.
+            agent.open(&session_options(&self.project())).await.unwrap().unwrap();
+            Review(agent)
+        })
+    }
+}
+
+fn session_options(project: &Path) -> Options {
+    Options {
+        session: "overlay".to_owned(),
+        wardian: env!("CARGO_PKG_VERSION").to_owned(),
+        project: project.display().to_string(),
+        agent: kit().agent.digest.clone(),
+        model: "none".to_owned(),
+        approve: Approve::None,
+        rules: Vec::new(),
+        budget: Budget { steps_max: None, seconds_max: None, tokens_max: None, result_bytes_max: None },
+        limits: Limits::default(),
+        instructions: String::new(),
+        context_bytes_max: 600_000,
+        parallel_calls_max: 1,
+        retries_max: 0,
+        response_bytes_max: 1 << 20,
     }
 }
 

@@ -11,8 +11,8 @@ use crate::review::side::{Side, digest_of};
 use crate::review::survey::{Item, Outcome, Survey, survey};
 use crate::review::{io, settle, show, with};
 use crate::text;
-use crate::wasi::filesystem::types::{ErrorCode, PathFlags};
 use crate::wardian::workspace::types::{Change, Commit, CommitOptions, Error, Selected};
+use crate::wasi::filesystem::types::{ErrorCode, PathFlags};
 
 /// A change that was chosen, whole or in part.
 struct Chosen {
