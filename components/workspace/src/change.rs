@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use crate::index::{Base, Content, Kind, Op, Place, identity, is_within, join, split};
 use crate::layer::{Copied, Workspace, now_ns};
-use crate::resolve::{Located, State};
+use crate::resolve::{Located, State, check_length};
 use crate::wardian::host::modes;
 use crate::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, ErrorCode, NewTimestamp, OpenFlags, PathFlags,
@@ -159,7 +159,7 @@ impl Workspace {
     }
 
     /// What the project itself has in a directory; nothing where it has none.
-    fn project_entries(&mut self, path: &str) -> Result<Vec<Entry>, ErrorCode> {
+    pub fn project_entries(&mut self, path: &str) -> Result<Vec<Entry>, ErrorCode> {
         let open = OpenFlags::DIRECTORY;
         let directory = match self.project.open_at(PathFlags::empty(), here(path), open, DescriptorFlags::READ) {
             Ok(directory) => directory,
@@ -215,6 +215,7 @@ impl Workspace {
                 }
                 _ => {}
             }
+            workspace.may_stand_below(source, target)?;
             let mut ops = Vec::new();
             ops.extend(workspace.base_op(target)?);
             let mode = workspace.inherited_mode(target);
@@ -244,12 +245,30 @@ impl Workspace {
         })
     }
 
+    /// Fails if something that is moved could not have been made where it gets to.
+    fn may_stand_below(&self, source: &str, target: &str) -> Result<(), ErrorCode> {
+        let mut result = Ok(());
+        self.index.walk_at(source, |path, node| {
+            let to = format!("{target}{}", path.get(source.len()..).unwrap_or_default());
+            let link = match &node.kind {
+                Kind::Gone => return,
+                Kind::Link { target } => Some(target.as_str()),
+                _ => None,
+            };
+            if result.is_ok() {
+                result = may_stand(&to, link);
+            }
+        });
+        result
+    }
+
     /// Moves what only the project has: the new name points to the old one's bytes.
     fn move_from_project(&mut self, from: &str, to: &str, ops: &mut Vec<Op>) -> Result<(), ErrorCode> {
         let base = match self.index.bases.get(from) {
             Some(base) => base.clone(),
             None => self.take_base(from, false)?.0,
         };
+        may_stand(to, if let Base::Link { target } = &base { Some(target) } else { None })?;
         let (path, identity) = (to.to_owned(), identity(from));
         ops.push(match &base {
             Base::File { mode, .. } => {
@@ -264,6 +283,7 @@ impl Workspace {
 
     /// Moves a directory through which the project shines, entry by entry.
     fn move_directory(&mut self, from: &str, to: &str, ops: &mut Vec<Op>) -> Result<(), ErrorCode> {
+        may_stand(to, None)?;
         let modified_ns = match self.state(from) {
             State::Directory { modified_ns, .. } if modified_ns > 0 => modified_ns,
             _ => self.project.stat_at(PathFlags::empty(), from).map_or(0, |stat| modified_of(&stat)),
@@ -304,11 +324,12 @@ impl Workspace {
 
     /// A second name for a file.
     pub fn link(&mut self, from: &Located, to: &Located) -> Result<(), ErrorCode> {
-        match self.settled(&from.path)? {
-            State::File { .. } => {}
+        let linked = match self.settled(&from.path)? {
+            State::Link { target, identity, modified_ns } => Some((target, identity, modified_ns)),
+            State::File { .. } => None,
             State::Absent | State::Hidden => return Err(ErrorCode::NoEntry),
             _ => return Err(ErrorCode::NotPermitted),
-        }
+        };
         match self.settled(&to.path)? {
             State::Absent => {}
             State::Hidden => return Err(ErrorCode::NotPermitted),
@@ -318,6 +339,11 @@ impl Workspace {
             return Err(ErrorCode::NoEntry);
         }
         self.may_write(&to.path)?;
+        if let Some((target, identity, modified_ns)) = linked {
+            // A link cannot be written to, so that a second name for it is as good as a second link.
+            check_target(&target, &to.path)?;
+            return self.create_node(&to.path, |path| Op::Link { path, target: target.clone(), identity, modified_ns });
+        }
         self.make_writable(&from.path, true)?;
         self.step(|workspace| {
             let State::File { content: content @ Content::Data(_), identity, mode } = workspace.state(&from.path)
@@ -441,12 +467,21 @@ fn check_target(target: &str, link: &str) -> Result<(), ErrorCode> {
         return Err(ErrorCode::NotPermitted);
     }
     let mut depth = crate::index::names(split(link).0).count();
+    let mut is_below = false;
     for name in target.split('/') {
         match name {
             "" | "." => {}
+            // What is above a name depends on whether that is a link, and may change.
+            ".." if is_below => return Err(ErrorCode::NotPermitted),
             ".." => depth = depth.checked_sub(1).ok_or(ErrorCode::NotPermitted)?,
-            _ => depth += 1,
+            _ => is_below = true,
         }
     }
     Ok(())
+}
+
+/// Whether something may get to a path: a link with this target, or anything else.
+fn may_stand(path: &str, link: Option<&str>) -> Result<(), ErrorCode> {
+    check_length(path)?;
+    link.map_or(Ok(()), |target| check_target(target, path))
 }

@@ -1,5 +1,6 @@
 //! `wasi:filesystem/types`: what a handle is, and what can be done with it.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -67,7 +68,7 @@ enum Route<'a> {
     Tmp {
         path: &'a str,
     },
-    Devices(&'a str),
+    Devices(Cow<'a, str>),
 }
 
 /// Cuts off what leads back to the root: `workspace/../tmp/x` is `tmp/x`.
@@ -110,17 +111,22 @@ impl Handle {
                 let path = if path.contains("..") { from_root(path)? } else { path };
                 let path = below_root(path);
                 let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-                let rest = if rest.is_empty() { "." } else { rest };
+                let rest = match rest.trim_start_matches('/') {
+                    "" => ".",
+                    rest => rest,
+                };
                 match first {
                     "" | "." => Ok(Route::Root),
                     "workspace" => Ok(Route::Workspace { base: String::new(), path: rest }),
                     "tmp" => Ok(Route::Tmp { path: rest }),
-                    "dev" => Ok(Route::Devices(rest)),
+                    "dev" => Ok(Route::Devices(rest.into())),
                     _ => Err(ErrorCode::NoEntry),
                 }
             }
-            Self::Devices("") => Ok(Route::Devices(path)),
-            Self::Devices(_) | Self::Device(_) => Err(ErrorCode::NotDirectory),
+            Self::Devices(_) if path.starts_with('/') => Err(ErrorCode::NotPermitted),
+            Self::Devices("") => Ok(Route::Devices(path.into())),
+            Self::Devices(directory) => Ok(Route::Devices(format!("{directory}/{path}").into())),
+            Self::Device(_) => Err(ErrorCode::NotDirectory),
             Self::Scratch(directory) => Ok(Route::Scratch { directory, path }),
             Self::Directory { path: base, .. } | Self::Project { path: base, .. } => {
                 Ok(Route::Workspace { base: base.borrow().clone(), path })
@@ -383,7 +389,7 @@ impl GuestDescriptor for Handle {
             Route::Root => Ok(directory_stat()),
             Route::Scratch { directory, path } => directory.stat_at(flags, path),
             Route::Tmp { path } => scratch(|tmp| tmp.stat_at(flags, path)),
-            Route::Devices(name) => match device(name)? {
+            Route::Devices(name) => match device(&name)? {
                 Self::Device(_) => Ok(device_stat()),
                 _ => Ok(directory_stat()),
             },
@@ -440,7 +446,7 @@ impl GuestDescriptor for Handle {
             Route::Root => Self::Root,
             Route::Scratch { directory, path } => Self::Scratch(directory.open_at(path_flags, path, open, flags)?),
             Route::Tmp { path } => Self::Scratch(scratch(|tmp| tmp.open_at(path_flags, path, open, flags))?),
-            Route::Devices(name) => match device(name)? {
+            Route::Devices(name) => match device(&name)? {
                 Self::Device(_) if open.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE) => {
                     return Err(ErrorCode::Exist);
                 }
@@ -550,7 +556,7 @@ impl GuestDescriptor for Handle {
             Route::Root => Ok(number(identity("/"))),
             Route::Scratch { directory, path } => directory.metadata_hash_at(flags, path),
             Route::Tmp { path } => scratch(|tmp| tmp.metadata_hash_at(flags, path)),
-            Route::Devices(name) => device(name)?.metadata_hash(),
+            Route::Devices(name) => device(&name)?.metadata_hash(),
             Route::Workspace { base, path } => {
                 layer::with(|workspace| Ok(number(workspace.number_of_path(&base, path, follows(flags))?)))
             }
@@ -560,11 +566,11 @@ impl GuestDescriptor for Handle {
 
 /// What is at a path below `/dev`.
 fn device(path: &str) -> Result<Handle, ErrorCode> {
-    let name = path.trim_end_matches('/').trim_start_matches("./");
-    match name {
-        "" | "." => Ok(Handle::Devices("")),
+    let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    match names.join("/").as_str() {
+        "" => Ok(Handle::Devices("")),
         "fd" => Ok(Handle::Devices("fd")),
-        _ => Device::named(name).map(Handle::Device).ok_or(ErrorCode::NoEntry),
+        name => Device::named(name).map(Handle::Device).ok_or(ErrorCode::NoEntry),
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Op {
         identity: u64,
         mode: Option<u16>,
     },
-    /// A directory of the layer alone: nothing of the project shines through.
+    /// A directory of the layer alone: nothing of the project shines through any more.
     Directory {
         path: String,
         identity: u64,
@@ -198,6 +198,21 @@ fn data(node: &Node, files: &mut Vec<u32>) {
     }
 }
 
+fn walk(path: &mut String, directory: &Directory, visit: &mut impl FnMut(&str, &Node)) {
+    for (name, node) in &directory.children {
+        let length = path.len();
+        if length > 0 {
+            path.push('/');
+        }
+        path.push_str(name);
+        visit(path, node);
+        if let Kind::Directory(inner) = &node.kind {
+            walk(path, inner, visit);
+        }
+        path.truncate(length);
+    }
+}
+
 impl Index {
     pub fn new() -> Self {
         let root = Directory { merged: true, children: BTreeMap::new() };
@@ -275,7 +290,15 @@ impl Index {
                 self.put(path, Node { kind, identity: *identity, modified_ns: 0 });
             }
             Op::Directory { path, identity, modified_ns } => {
-                let kind = Kind::Directory(Directory::default());
+                let mut directory = Directory::default();
+                // A directory that was the project's as well keeps what the layer has in it.
+                if let Some(Node { kind: Kind::Directory(merged), .. }) = self.node(path)
+                    && merged.merged
+                {
+                    directory.children.clone_from(&merged.children);
+                    directory.children.retain(|_, node| node.kind != Kind::Gone);
+                }
+                let kind = Kind::Directory(directory);
                 self.put(path, Node { kind, identity: *identity, modified_ns: *modified_ns });
             }
             Op::Link { path, target, identity, modified_ns } => {
@@ -438,21 +461,16 @@ impl Index {
 
     /// Every file, link, directory of the layer's own and gone path, with its path, in order.
     pub fn walk(&self, mut visit: impl FnMut(&str, &Node)) {
-        fn step(path: &mut String, directory: &Directory, visit: &mut impl FnMut(&str, &Node)) {
-            for (name, node) in &directory.children {
-                let length = path.len();
-                if length > 0 {
-                    path.push('/');
-                }
-                path.push_str(name);
-                visit(path, node);
-                if let Kind::Directory(inner) = &node.kind {
-                    step(path, inner, visit);
-                }
-                path.truncate(length);
-            }
+        walk(&mut String::new(), &self.root, &mut visit);
+    }
+
+    /// The same of one path and what is below it.
+    pub fn walk_at(&self, path: &str, mut visit: impl FnMut(&str, &Node)) {
+        let Some(node) = self.node(path) else { return };
+        visit(path, node);
+        if let Kind::Directory(directory) = &node.kind {
+            walk(&mut path.to_owned(), directory, &mut visit);
         }
-        step(&mut String::new(), &self.root, &mut visit);
     }
 
     /// Operations that make this index from an empty one.
@@ -529,6 +547,16 @@ mod tests {
         assert!(matches!(index.find("b/c/x"), Place::Node(_)));
         assert!(matches!(index.find("a"), Place::Project));
         assert_eq!(index.uses(7), 1);
+    }
+
+    #[test]
+    fn a_directory_that_the_project_no_longer_has_keeps_what_the_layer_has_in_it() {
+        let directory = Op::Directory { path: "a".into(), identity: 2, modified_ns: 0 };
+        let index = index(&[file("a/x", 1), base("a/y"), Op::Remove("a/y".into()), directory]);
+        assert!(matches!(index.find("a/x"), Place::Node(_)));
+        assert!(matches!(index.find("a/y"), Place::Absent));
+        assert!(index.directory("a").is_some_and(|directory| directory.children.len() == 1 && !directory.merged));
+        assert_eq!(index.uses(1), 1);
     }
 
     #[test]

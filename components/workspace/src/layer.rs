@@ -129,12 +129,16 @@ impl Workspace {
             Some(upper) => upper.get_flags()?.contains(DescriptorFlags::MUTATE_DIRECTORY),
             None => false,
         };
-        let ignore_file = read_small(&project, IGNORE_FILE, IGNORE_BYTES_MAX)?;
         // What cannot be kept is not begun with: nothing is seen rather than too much.
-        let rules = Rules::parse(&ignore_file).map_err(|reason| {
+        let refuse = |reason| {
             REFUSED.with(|refused| *refused.borrow_mut() = Some(reason));
             ErrorCode::NotPermitted
+        };
+        let ignore_file = read_small(&project, IGNORE_FILE, IGNORE_BYTES_MAX).map_err(|error| match error {
+            ErrorCode::Loop => refuse("it is a link, and has to be a file".to_owned()),
+            error => refuse(format!("it cannot be read ({})", error.message())),
         })?;
+        let rules = Rules::parse(&ignore_file).map_err(refuse)?;
         let layer = upper.map(|upper| Layer { upper, log: None, data: None, at: 0, torn: false, seen: None });
         Ok(Some(Self {
             project,
@@ -698,7 +702,7 @@ pub fn read_from(file: &Descriptor, mut at: u64) -> Result<Vec<u8>, ErrorCode> {
 fn read_small(directory: &Descriptor, name: &str, bytes_max: usize) -> Result<Vec<u8>, ErrorCode> {
     match directory.open_at(PathFlags::empty(), name, OpenFlags::empty(), DescriptorFlags::READ) {
         Ok(file) => Ok(file.read(bytes_max as u64 + 1, 0)?.0),
-        Err(ErrorCode::NoEntry | ErrorCode::Loop) => Ok(Vec::new()),
+        Err(ErrorCode::NoEntry) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -7,6 +7,7 @@ use std::vec::IntoIter;
 use crate::exports::wasi::filesystem::types::{DirectoryEntry, GuestDirectoryEntryStream};
 use crate::index::{Kind, Place, identity_in, join};
 use crate::layer::{self, Workspace};
+use crate::resolve::State as Place;
 use crate::rules::hidden_name;
 use crate::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
@@ -45,6 +46,10 @@ impl Listing {
     pub fn of_workspace(workspace: &mut Workspace, path: &str, opened: Option<&Descriptor>) -> Result<Self, ErrorCode> {
         workspace.refresh()?;
         let (mut merged, mut own, mut known) = (true, Vec::new(), HashSet::new());
+        if !matches!(workspace.state(path), Place::Directory { .. } | Place::Project) {
+            // It was removed while it was open.
+            return Ok(Self::new(own));
+        }
         if let Some(directory) = workspace.index.directory(path) {
             merged = directory.merged;
             for (name, node) in &directory.children {
@@ -75,8 +80,8 @@ impl Listing {
                     project: Some(path.to_owned()),
                     has_own_rules: workspace.has_own_rules(),
                 }),
-                // The user removed it; what the layer has in it is still there.
-                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) if !own.is_empty() => None,
+                // The user or another program removed it; what the layer has in it is still there.
+                Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => None,
                 Err(error) => return Err(error),
             }
         } else {
@@ -94,7 +99,12 @@ impl GuestDirectoryEntryStream for Listing {
         }
         let Some(host) = &state.host else { return Ok(None) };
         loop {
-            let Some(entry) = host.stream.read_directory_entry()? else {
+            let entry = match host.stream.read_directory_entry() {
+                // A name that is no UTF-8 cannot be named to a program, and must not keep it from the others.
+                Err(ErrorCode::IllegalByteSequence) => continue,
+                entry => entry?,
+            };
+            let Some(entry) = entry else {
                 if let Some(directory) = state.host.take().and_then(|host| host.project) {
                     layer::with(|workspace| {
                         workspace.set_listed(directory);

@@ -11,10 +11,13 @@ use crate::wasi::filesystem::types::{DescriptorType, ErrorCode, PathFlags};
 const LINKS_MAX: u32 = 40;
 
 /// Bytes of one name.
-const NAME_BYTES_MAX: usize = 255;
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// Bytes of a whole path.
 const PATH_BYTES_MAX: usize = 4096;
+
+/// Names of a whole path. Whoever makes deeper trees means harm: each name on the way is looked up.
+const PATH_NAMES_MAX: usize = 512;
 
 /// What the layer knows about a path.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +103,12 @@ fn depth(path: &str) -> usize {
     if path.is_empty() { 0 } else { path.split('/').count() }
 }
 
+/// Fails for a path that is longer or deeper than any may be.
+pub fn check_length(path: &str) -> Result<(), ErrorCode> {
+    let is_deep = path.len() >= 2 * PATH_NAMES_MAX && depth(path) > PATH_NAMES_MAX;
+    if path.len() > PATH_BYTES_MAX || is_deep { Err(ErrorCode::NameTooLong) } else { Ok(()) }
+}
+
 /// Whether a path has nothing in it that needs care.
 fn is_plain(path: &str) -> bool {
     path.len() <= PATH_BYTES_MAX
@@ -163,6 +172,8 @@ impl Walk {
                 return Err(ErrorCode::NameTooLong);
             }
             let path = join(&self.at, &name);
+            // Also where it was reached in several steps, from one directory to the next.
+            check_length(&path)?;
             if self.pending.is_empty() {
                 let state = workspace.state(&path);
                 return Ok(Located { path, state, wants_directory: self.wants_directory });
@@ -203,6 +214,7 @@ impl Workspace {
         self.refresh()?;
         if is_plain(path) {
             let whole = join(base, path);
+            check_length(&whole)?;
             if let Some(state) = self.known_state(&whole, !path.contains('/')) {
                 let (at, floor) = (split(&whole).0.to_owned(), depth(base));
                 let walk = Walk { at, pending: Vec::new(), floor, links: 0, wants_directory: false };
@@ -210,6 +222,7 @@ impl Workspace {
             }
         }
         let mut walk = Walk::new(base, path)?;
+        self.still_there(base)?;
         let located = walk.locate(self)?;
         Ok((walk, located))
     }
@@ -225,6 +238,23 @@ impl Workspace {
             _ => return None,
         };
         Some(if is_hidden { State::Hidden } else { State::Project })
+    }
+
+    /// Fails where a directory was removed while a handle on it was open: nothing comes into it any more.
+    fn still_there(&mut self, directory: &str) -> Result<(), ErrorCode> {
+        match self.state_as(directory, Some(true)) {
+            State::Directory { .. } => Ok(()),
+            State::Project if self.is_real(directory) => Ok(()),
+            State::Project => {
+                let stat = self.project.stat_at(PathFlags::empty(), directory)?;
+                if stat.type_ != DescriptorType::Directory {
+                    return Err(ErrorCode::NoEntry);
+                }
+                self.set_real(directory.to_owned());
+                Ok(())
+            }
+            _ => Err(ErrorCode::NoEntry),
+        }
     }
 
     /// Follows links at the end until something else is there.

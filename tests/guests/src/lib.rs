@@ -3,7 +3,10 @@
 //! What each one does is its description. None of them asks for a power, except where the name says so.
 
 mod endless;
+pub mod files;
 mod plain;
+#[cfg(target_family = "wasm")]
+mod raw;
 mod walk;
 
 use tool_kit::Tool;
@@ -33,12 +36,6 @@ tool_kit::input! {
         text: String,
     }
 
-    struct Move {
-        from: String,
-        /// Left out: it is removed.
-        to: Option<String>,
-    }
-
     struct Tree {
         path: String,
         /// Look at each file's metadata.
@@ -58,6 +55,18 @@ tool_kit::input! {
         #[serde(default)]
         bytes: usize,
     }
+
+    struct Steps {
+        /// In front of every path.
+        root: String,
+        /// A list of `files::Step`.
+        steps: tool_kit::serde_json::Value,
+    }
+
+    struct Calls {
+        /// A list of `raw::Call`.
+        calls: tool_kit::serde_json::Value,
+    }
 }
 
 tool_kit::export!([
@@ -68,7 +77,9 @@ tool_kit::export!([
     Tool::new("BadData", "Returns data that is no JSON.", plain::bad_data),
     Tool::new("ReadFile", "Reads a file without having asked for the power.", plain::read_file),
     Tool::new("WriteFile", "Writes a file.", plain::write_file).writes_files(),
-    Tool::new("MoveFile", "Moves a file or a folder, or removes a file.", plain::move_file).writes_files(),
+    Tool::new("Files", "Does things to files, one after the other; the data are the answers.", plain::files)
+        .writes_files(),
+    Tool::new("RawFiles", "The same, straight through `wasi:filesystem`.", plain::raw_files).writes_files(),
     Tool::new("Env", "Lists the environment and the arguments that it sees.", plain::env),
     Tool::new("Time", "Says the system's time in milliseconds since 1970.", plain::time),
     Tool::new("Progress", "Reports its progress three times.", plain::progress),
@@ -106,7 +117,8 @@ mod tests {
         let asking: Vec<_> = asking.map(|tool| (tool.name.as_str(), tool.powers.files)).collect();
         let expected = [
             ("WriteFile", FileAccess::Write),
-            ("MoveFile", FileAccess::Write),
+            ("Files", FileAccess::Write),
+            ("RawFiles", FileAccess::Write),
             ("Walk", FileAccess::Read),
             ("ReadAll", FileAccess::Read),
             ("WriteAll", FileAccess::Write),

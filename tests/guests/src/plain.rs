@@ -5,7 +5,7 @@ use std::{env, fs, thread};
 
 use tool_kit::{Context, Outcome, ToolError};
 
-use crate::{Milliseconds, Move, Nothing, Size, Source, Target, Text};
+use crate::{Calls, Milliseconds, Nothing, Size, Source, Steps, Target, Text};
 
 type Result = std::result::Result<Outcome, ToolError>;
 
@@ -48,15 +48,22 @@ pub fn write_file(input: Target, _: &Context) -> Result {
     }
 }
 
-pub fn move_file(input: Move, _: &Context) -> Result {
-    let moved = match &input.to {
-        Some(to) => fs::rename(&input.from, to),
-        None => fs::remove_file(&input.from),
-    };
-    match moved {
-        Ok(()) => Ok(Outcome::text("done")),
-        Err(error) => Err(ToolError::failed(format!("{}: {error}", input.from))),
-    }
+pub fn files(input: Steps, _: &Context) -> Result {
+    let steps: Vec<crate::files::Step> = tool_kit::serde_json::from_value(input.steps).map_err(ToolError::failed)?;
+    let mut runner = crate::files::Runner::new(&input.root);
+    let answers: Vec<_> = steps.iter().map(|step| runner.answer(step)).collect();
+    Outcome::text("see the data").with_data(&answers)
+}
+
+#[cfg(target_family = "wasm")]
+pub fn raw_files(input: Calls, _: &Context) -> Result {
+    let calls: Vec<crate::raw::Call> = tool_kit::serde_json::from_value(input.calls).map_err(ToolError::failed)?;
+    Outcome::text("see the data").with_data(&crate::raw::run(&calls))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub fn raw_files(input: Calls, _: &Context) -> Result {
+    Err(ToolError::failed(format!("there is no wasi:filesystem here for {}", input.calls)))
 }
 
 pub fn env(_: Nothing, _: &Context) -> Result {

@@ -211,7 +211,7 @@ impl World {
 /// A cache with everything that tests run, compiled once for each build.
 ///
 /// It outlives the tests, because compiling takes as long as all the rest; its name says which build it belongs to.
-fn warm() -> PathBuf {
+pub fn warm() -> PathBuf {
     static WARM: OnceLock<PathBuf> = OnceLock::new();
     WARM.get_or_init(|| {
         let all = std::env::temp_dir().join("wardian-tests-compiled");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use suites::dist::{guests, wardian};
 use suites::process::{Done, Running};
 use suites::tree::{self, Tree};
@@ -41,16 +41,16 @@ fn setup() -> Setup {
     fs::set_permissions(world.project().join("script.sh"), PermissionsExt::from_mode(0o750)).unwrap();
     symlink("untouched.txt", world.project().join("link")).unwrap();
     let write = |path: &str, content: &str| json!({"tool": "Write", "input": {"file_path": path, "content": content}});
-    let go =
-        |from: &str, to: Value| json!({"tool": "MoveFile", "input": {"from": format!("/workspace/{from}"), "to": to}});
     let calls = json!([
         write("changed.txt", "one\nTWO\nthree\n"),
         write("new/deep/added.txt", "new\n"),
         write("empty.txt", ""),
         write("script.sh", "#!/bin/sh\necho after\n"),
-        go("removed.txt", Value::Null),
-        go("old/moved.txt", "/workspace/new/moved.txt".into()),
-        go("link", "/workspace/link2".into()),
+        {"tool": "Files", "input": {"root": "/workspace", "steps": [
+            {"do": "unlink", "path": "removed.txt"},
+            {"do": "rename", "from": "old/moved.txt", "to": "new/moved.txt"},
+            {"do": "rename", "from": "link", "to": "link2"},
+        ]}},
     ]);
     let model = world.scenario(&json!({"turns": [{"calls": calls}, {"text": "Done."}]}));
     let before = tree::read(&world.project());

@@ -17,3 +17,5 @@ mod session;
 mod start;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod workspace;

@@ -16,7 +16,7 @@ fn write(path: &str, content: &str) -> Value {
 }
 
 fn remove(path: &str) -> Value {
-    json!({"tool": "MoveFile", "input": {"from": format!("/workspace/{path}"), "to": null}})
+    json!({"tool": "Files", "input": {"root": "/workspace", "steps": [{"do": "unlink", "path": path}]}})
 }
 
 /// Twenty numbered lines, some of them replaced.

@@ -5,10 +5,13 @@
 //! project is changed; then the layer's log takes the changes over; then the record becomes `commits/N`. Each step after
 //! `pending` can be done again, so after a crash [`recover`] does them all again. What fails without a crash is taken back.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::index::{Content, Digest, Op, join, split};
 use crate::layer::{self, OBJECTS, Workspace, hex};
+use crate::resolve::NAME_BYTES_MAX;
 use crate::review::io;
 use crate::review::side::{Side, digest_file};
 use crate::wardian::host::modes;
@@ -140,6 +143,7 @@ pub fn prepare(
     actions: &mut [Action],
     bytes: &[Option<Content>],
 ) -> Result<(), Error> {
+    let taken: BTreeSet<String> = actions.iter().map(|action| action.path.clone()).collect();
     for (at, action) in actions.iter_mut().enumerate() {
         let failed = |path: &str| {
             let path = path.to_owned();
@@ -170,10 +174,23 @@ pub fn prepare(
         }
         if [&action.before, &action.after].iter().any(|side| matches!(side, Side::File { .. } | Side::Link { .. })) {
             let directory = nearest(workspace, split(&action.path).0).map_err(failed(&action.path))?;
-            action.temporary = join(&directory, &format!(".wardian-{number}-{at}.tmp"));
+            action.temporary = temporary(workspace, &directory, &format!("{number}-{at}"), &taken);
         }
     }
     Ok(())
+}
+
+/// A name that nobody has, and nobody is going to have.
+fn temporary(workspace: &Workspace, directory: &str, number: &str, taken: &BTreeSet<String>) -> String {
+    let mut name = format!(".wardian-{number}.tmp");
+    loop {
+        let path = join(directory, &name);
+        let is_there = !matches!(workspace.project.stat_at(PathFlags::empty(), &path), Err(ErrorCode::NoEntry));
+        if !taken.contains(&path) && (!is_there || name.len() > NAME_BYTES_MAX) {
+            return path;
+        }
+        name.insert(0, '.');
+    }
 }
 
 /// The nearest directory above that the project has.

@@ -1,6 +1,6 @@
 //! What a commit, a discard and an undo mean for the layer, as operations of its log.
 
-use crate::index::{Base, Content, Kind, Op, Place, identity, is_within, split};
+use crate::index::{Base, Content, Kind, Node, Op, Place, identity, is_within, join, split};
 use crate::layer::{Workspace, now_ns};
 use crate::resolve::State;
 use crate::review::commit::{Action, Record, copy_back};
@@ -20,10 +20,27 @@ fn still_gone(workspace: &Workspace, directory: &str, leaving: &[String]) -> Vec
     workspace.index.bases.iter().filter(gone).map(|(path, _)| Op::Remove(path.clone())).collect()
 }
 
+/// Whether the layer has a directory of its own in place of one of the project's.
+fn replaces(workspace: &Workspace, directory: &str) -> bool {
+    matches!(workspace.state(directory), State::Directory { merged: false, .. })
+        && workspace.index.bases.get(directory) == Some(&Base::Directory)
+}
+
 /// The project has what the layer had at these paths; `directories` are among them.
 pub fn committed(workspace: &Workspace, paths: &[String], directories: &[String]) -> Vec<Op> {
     let mut ops = Vec::new();
+    let mut opened: Vec<&str> = Vec::new();
     for path in paths {
+        let mut above = split(path).0;
+        while !above.is_empty() {
+            // What was committed into it is the project's, and has to shine through.
+            if replaces(workspace, above) && !opened.contains(&above) {
+                opened.push(above);
+                ops.push(Op::Merge(above.to_owned()));
+                ops.extend(still_gone(workspace, above, paths));
+            }
+            above = split(above).0;
+        }
         if directories.contains(path) {
             ops.push(Op::Merge(path.clone()));
             ops.extend(still_gone(workspace, path, paths));
@@ -42,19 +59,10 @@ pub fn discarded(workspace: &Workspace, paths: &[String]) -> Vec<Op> {
         // Something above may hide everything of the project: it hides only the rest from now on.
         let mut above = split(path).0;
         while !above.is_empty() {
-            let hides = match workspace.index.find(above) {
-                Place::Node(node) => match &node.kind {
-                    Kind::Gone => true,
-                    Kind::Directory(directory) => {
-                        !directory.merged && workspace.index.bases.get(above) == Some(&Base::Directory)
-                    }
-                    _ => false,
-                },
-                _ => false,
-            };
+            let is_gone = matches!(workspace.index.find(above), Place::Node(Node { kind: Kind::Gone, .. }));
+            let hides = is_gone || replaces(workspace, above);
             if hides && !opened.contains(&above) && !paths.iter().any(|path| path == above) {
                 opened.push(above);
-                let is_gone = workspace.state(above) == State::Absent;
                 let above = above.to_owned();
                 ops.push(if is_gone { Op::Forget(above.clone()) } else { Op::Merge(above.clone()) });
                 ops.extend(still_gone(workspace, &above, paths));
@@ -75,13 +83,17 @@ pub fn undone(workspace: &mut Workspace, record: &Record) -> Result<Vec<Op>, Err
     let is_directory = |action: &&Action| action.after == Side::Directory;
     let (directories, others): (Vec<&Action>, Vec<&Action>) = record.actions.iter().partition(is_directory);
     for action in directories {
-        let has_more = others.iter().any(|other| is_within(&other.path, &action.path));
-        if known(workspace, &action.path) || has_more {
+        let path = action.path.clone();
+        // One in which the user has something of their own stays in the project.
+        let ours = |name: &str| record.actions.iter().any(|action| action.path == join(&path, name));
+        let entries = workspace.project_entries(&path).map_err(|error| io(&path, error))?;
+        if action.before == Side::Absent && entries.iter().any(|entry| !ours(&entry.name)) {
             continue;
         }
-        let path = action.path.clone();
-        ops.push(Op::Base(path.clone(), action.before.to_base()));
-        ops.push(Op::Directory { identity: identity(&path), path, modified_ns: now_ns() });
+        ops.push(Op::Rebase(path.clone(), action.before.to_base()));
+        if matches!(workspace.state(&path), State::Project | State::Directory { merged: true, .. }) {
+            ops.push(Op::Directory { identity: identity(&path), path, modified_ns: now_ns() });
+        }
     }
     let mut removed = Vec::new();
     for action in others {

@@ -286,6 +286,15 @@ fn block(workspace: &mut Workspace, items: &mut [Item]) -> Result<(), ErrorCode>
             parent = split(&parent).0.to_owned();
         }
     }
+    // What is to go must be what it was: behind a link that the user has put in the way is something else.
+    for item in items.iter_mut().filter(|item| item.after == Side::Absent && item.conflict.is_none()) {
+        for parent in above(item).into_iter().filter(|parent| !after.contains_key(parent)) {
+            let stat = workspace.project.stat_at(PathFlags::empty(), &parent);
+            if stat.is_ok_and(|stat| stat.type_ == DescriptorType::SymbolicLink) {
+                item.conflict = Some(Conflict::InTheWay);
+            }
+        }
+    }
     Ok(())
 }
 
