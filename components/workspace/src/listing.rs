@@ -7,7 +7,7 @@ use std::vec::IntoIter;
 use crate::exports::wasi::filesystem::types::{DirectoryEntry, GuestDirectoryEntryStream};
 use crate::index::{Kind, Place, identity_in, join};
 use crate::layer::{self, Workspace};
-use crate::resolve::State as Place;
+use crate::resolve::State as Seen;
 use crate::rules::hidden_name;
 use crate::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, OpenFlags, PathFlags,
@@ -46,7 +46,7 @@ impl Listing {
     pub fn of_workspace(workspace: &mut Workspace, path: &str, opened: Option<&Descriptor>) -> Result<Self, ErrorCode> {
         workspace.refresh()?;
         let (mut merged, mut own, mut known) = (true, Vec::new(), HashSet::new());
-        if !matches!(workspace.state(path), Place::Directory { .. } | Place::Project) {
+        if !matches!(workspace.state(path), Seen::Directory { .. } | Seen::Project) {
             // It was removed while it was open.
             return Ok(Self::new(own));
         }
