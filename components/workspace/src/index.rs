@@ -219,10 +219,6 @@ impl Index {
         Self { root, next_data: 1, ..Self::default() }
     }
 
-    pub fn root(&self) -> &Directory {
-        &self.root
-    }
-
     pub fn find(&self, path: &str) -> Place<'_> {
         let mut directory = &self.root;
         let mut names = names(path).peekable();
