@@ -603,7 +603,7 @@ impl Workspace {
     /// A file as programs see it, if it is one and has at most `bytes_max` bytes.
     pub fn small_file(&mut self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
         let State::File { content, .. } = self.settled(path)? else { return Ok(None) };
-        let (bytes, _) = self.open_content(&content)?.read(bytes_max as u64 + 1, 0)?;
+        let bytes = read_up_to(&self.open_content(&content)?, 0, bytes_max + 1)?;
         Ok((bytes.len() <= bytes_max).then_some(bytes))
     }
 
@@ -680,28 +680,34 @@ fn timestamp(time: Option<crate::wasi::filesystem::types::Datetime>) -> NewTimes
 }
 
 /// Reads to the end.
-pub fn read_from(file: &Descriptor, mut at: u64) -> Result<Vec<u8>, ErrorCode> {
-    let mut all = Vec::new();
-    loop {
-        let (bytes, end) = file.read(CHUNK as u64, at)?;
-        at += bytes.len() as u64;
-        // Regular files give less than was asked for only at their end.
-        let last = end || bytes.len() < CHUNK;
+pub fn read_from(file: &Descriptor, at: u64) -> Result<Vec<u8>, ErrorCode> {
+    read_up_to(file, at, usize::MAX)
+}
+
+/// Reads to the end, or until there are `bytes_max` bytes.
+pub fn read_up_to(file: &Descriptor, at: u64, bytes_max: usize) -> Result<Vec<u8>, ErrorCode> {
+    let mut all: Vec<u8> = Vec::new();
+    while all.len() < bytes_max {
+        let wanted = CHUNK.min(bytes_max - all.len());
+        let (bytes, end) = file.read(wanted as u64, at + all.len() as u64)?;
+        // A host may give less than was asked for at any time; only nothing is the end.
+        let last = end || bytes.is_empty();
         if all.is_empty() {
             all = bytes;
         } else {
             all.extend_from_slice(&bytes);
         }
         if last {
-            return Ok(all);
+            break;
         }
     }
+    Ok(all)
 }
 
 /// A small file, or nothing where there is none. A larger one is cut at `bytes_max`.
 fn read_small(directory: &Descriptor, name: &str, bytes_max: usize) -> Result<Vec<u8>, ErrorCode> {
     match directory.open_at(PathFlags::empty(), name, OpenFlags::empty(), DescriptorFlags::READ) {
-        Ok(file) => Ok(file.read(bytes_max as u64 + 1, 0)?.0),
+        Ok(file) => read_up_to(&file, 0, bytes_max + 1),
         Err(ErrorCode::NoEntry) => Ok(Vec::new()),
         Err(error) => Err(error),
     }

@@ -102,7 +102,8 @@ pub fn digest_file(file: &Descriptor, copy_to: Option<&Descriptor>) -> Result<(D
             crate::layer::write_all(copy, &bytes, at)?;
         }
         at += bytes.len() as u64;
-        if end || bytes.len() < CHUNK {
+        // A host may give less than was asked for at any time; only nothing is the end.
+        if end || bytes.is_empty() {
             return Ok((hash.finalize().into(), at));
         }
     }
