@@ -511,6 +511,14 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_has_the_number_of_its_path() {
+        for (directory, name) in [("", "a"), ("a", "b"), ("a/b", "c.txt"), ("ä", "ö ü")] {
+            assert_eq!(identity_in(directory, name), identity(&join(directory, name)), "{name} in {directory:?}");
+        }
+        assert_ne!(identity_in("a", "b"), identity_in("", "ab"));
+    }
+
+    #[test]
     fn what_is_new_and_removed_again_leaves_no_trace() {
         let index = index(&[Op::Base("a/b".into(), Base::Absent), file("a/b", 1), Op::Remove("a/b".into())]);
         assert!(matches!(index.find("a/b"), Place::Project));
