@@ -192,6 +192,10 @@ impl Workspace {
         if is_directory && is_within(target, source) {
             return Err(ErrorCode::Invalid);
         }
+        if is_within(source, target) {
+            // Whatever is moved is in it.
+            return Err(ErrorCode::NotEmpty);
+        }
         if to.wants_directory && !is_directory {
             return Err(ErrorCode::NotDirectory);
         }

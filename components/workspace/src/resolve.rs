@@ -248,12 +248,13 @@ impl Workspace {
             State::Project => {
                 let stat = self.project.stat_at(PathFlags::empty(), directory)?;
                 if stat.type_ != DescriptorType::Directory {
-                    return Err(ErrorCode::NoEntry);
+                    return Err(ErrorCode::NotDirectory);
                 }
                 self.set_real(directory.to_owned());
                 Ok(())
             }
-            _ => Err(ErrorCode::NoEntry),
+            State::File { .. } | State::Link { .. } => Err(ErrorCode::NotDirectory),
+            State::Absent | State::Hidden => Err(ErrorCode::NoEntry),
         }
     }
 

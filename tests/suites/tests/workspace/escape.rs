@@ -16,6 +16,7 @@ use serde_json::Value;
 use suites::dist::root;
 use suites::files::{Answer, Step};
 use suites::overlay::Overlay;
+use suites::process::PATIENCE;
 use wardian_host::wit::FileAccess;
 
 use super::{model, write};
@@ -218,10 +219,8 @@ impl Exchange {
             while !stopped.load(Ordering::Relaxed) {
                 renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).unwrap();
                 counted.fetch_add(1, Ordering::Relaxed);
-                // As quick as it can, and slower, so that every moment is hit.
-                if counted.load(Ordering::Relaxed) % 64 == 0 {
-                    thread::sleep(Duration::from_micros(300));
-                }
+                // So that it happens at every moment, and leaves the others some time.
+                thread::sleep(Duration::from_micros(counted.load(Ordering::Relaxed) % 7 * 40));
             }
         };
         Self { stop, count, thread: Some(thread::spawn(exchange)) }
@@ -266,7 +265,7 @@ fn a_directory_that_becomes_a_link_while_programs_work_leads_nowhere() {
     };
     let exchange = Exchange::start(overlay.project().join("dir"), overlay.folder().join("other"));
     let (start, mut read, mut refused) = (Instant::now(), 0, 0);
-    while start.elapsed() < RACE {
+    while start.elapsed() < RACE || (read.min(refused) < 3 && start.elapsed() < PATIENCE) {
         let answers = overlay.steps(&steps("dir"));
         for answer in &answers {
             assert!(!format!("{answer:?}").contains(CANARY), "{answer:?}");
@@ -278,7 +277,7 @@ fn a_directory_that_becomes_a_link_while_programs_work_leads_nowhere() {
     let count = exchange.count.load(Ordering::Relaxed);
     drop(exchange);
     assert_eq!(state(&outside), before);
-    assert!(count > 100 && read > 0 && refused > 0, "{count} exchanges, {read} times inside, {refused} times not");
+    assert!(count > 100 && read.min(refused) >= 3, "{count} exchanges, {read} times inside, {refused} times not");
 }
 
 #[test]
@@ -301,7 +300,7 @@ fn a_directory_that_becomes_a_link_during_a_commit_leads_nowhere() {
     let before = state(&outside);
     let exchange = Exchange::start(overlay.project().join("dir"), overlay.folder().join("other"));
     let (start, mut committed, mut refused) = (Instant::now(), 0, 0);
-    while start.elapsed() < RACE {
+    while start.elapsed() < RACE || (committed + refused < 20 && start.elapsed() < PATIENCE) {
         let mut review = overlay.review();
         let _ = review.recover();
         match review.commit_all() {
@@ -312,5 +311,5 @@ fn a_directory_that_becomes_a_link_during_a_commit_leads_nowhere() {
     }
     drop(exchange);
     assert_eq!(state(&outside), before);
-    assert!(committed + refused > 20, "{committed} commits, {refused} refused");
+    assert!(committed + refused >= 20, "{committed} commits, {refused} refused");
 }
