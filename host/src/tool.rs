@@ -246,10 +246,7 @@ impl Tool {
         if options.grant.powers.net.is_empty() {
             return None;
         }
-        let could = options
-            .net
-            .as_ref()
-            .is_some_and(|call| options.grant.unlisted != Unlisted::Deny || call.net.allows_anything());
+        let could = options.net.as_ref().is_some_and(|call| call.net.allows_anything(verdict(options.grant.unlisted)));
         (!could).then(|| http::refusal(&call.tool, import))
     }
 
@@ -287,11 +284,7 @@ impl Tool {
         let limiter = Limiter::new(limits, meter.clone());
         let progress = options.progress.clone();
         let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
-        let unlisted = match options.grant.unlisted {
-            Unlisted::Deny => NetVerdict::Deny,
-            Unlisted::Ask => NetVerdict::Ask,
-            Unlisted::Allow => NetVerdict::Allow,
-        };
+        let unlisted = verdict(options.grant.unlisted);
         let http = Http::new(options.net.as_ref(), options.grant.powers.net.clone(), unlisted);
         let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, turns, http };
         let mut store = Store::new(self.host.engine(), data);
@@ -353,6 +346,14 @@ impl Spawned {
                 memory_peak_bytes: 0,
             },
         }
+    }
+}
+
+fn verdict(unlisted: Unlisted) -> NetVerdict {
+    match unlisted {
+        Unlisted::Deny => NetVerdict::Deny,
+        Unlisted::Ask => NetVerdict::Ask,
+        Unlisted::Allow => NetVerdict::Allow,
     }
 }
 

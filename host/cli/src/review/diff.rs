@@ -124,12 +124,8 @@ fn describe(text: &mut String, description: &Description) {
 /// One hunk with the numbers of its lines.
 pub fn hunk(text: &mut String, hunk: &Hunk, paint: Paint) {
     let head = format!("@@ -{},{} +{},{} @@", hunk.before_start, hunk.before_lines, hunk.after_start, hunk.after_lines);
-<<<<<<< HEAD
     let heading = if hunk.heading.is_empty() { String::new() } else { format!(" {}", visible(&hunk.heading)) };
     let _ = writeln!(text, "{}{}", paint.code("36", &head), paint.code("2", &heading));
-=======
-    let _ = writeln!(text, "{} {}", paint.code("36", &head), paint.code("2", &visible(&hunk.heading)));
->>>>>>> 0fb9c12 (The network policy as a component, and what the session hears of requests)
     // Where a side has no lines, its number is that of the line above.
     let first = |start: u32, lines: u32| if lines == 0 { start + 1 } else { start };
     let mut old = first(hunk.before_start, hunk.before_lines);

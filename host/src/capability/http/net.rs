@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::connect::Pool;
 use super::policy::{Broken, Netfetch, Options, describe};
-use crate::wit::{NetLimits, NetOrigin, NetRedirects, NetRule, NetVerdict};
+use crate::wit::{NetLimits, NetOrigin, NetPort, NetReach, NetRedirects, NetRule, NetSchemes, NetVerdict};
 use crate::{Code, Error, Host};
 
 impl Default for NetLimits {
@@ -105,6 +105,8 @@ pub struct NetOptions {
     pub netfetch: Code,
     /// What the user allows, asks to be asked about, and denies.
     pub rules: Vec<NetRule>,
+    /// What becomes at most of requests to hosts that no rule names; a grant may be stricter.
+    pub unlisted_max: NetVerdict,
     /// Bounds of each call.
     pub limits: NetLimits,
     /// What becomes of a response that redirects.
@@ -117,6 +119,52 @@ pub struct NetOptions {
     pub roots: Roots,
 }
 
+impl NetOptions {
+    /// For a model's provider: the origin of `base_url` and no other, with the patience that models need. `named_by_user`
+    /// says that the user wrote the URL, and so meant wherever it leads: a server on this machine, or in the same network.
+    ///
+    /// # Errors
+    /// One line: the URL is none that requests can be sent to.
+    pub fn only(
+        netfetch: Code,
+        base_url: &str,
+        named_by_user: bool,
+        credentials: Vec<Credential>,
+        roots: Roots,
+    ) -> Result<Self, String> {
+        let NetOrigin { scheme, host, port } = origin(base_url)?;
+        let rule = NetRule {
+            name: format!("the model's server {host}"),
+            verdict: NetVerdict::Allow,
+            schemes: if scheme == "https" { NetSchemes::HTTPS } else { NetSchemes::HTTP },
+            host,
+            port: Some(NetPort::Number(port)),
+            methods: Vec::new(),
+            content_types: Vec::new(),
+            reach: if named_by_user { NetReach::Any } else { NetReach::Public },
+        };
+        let limits = NetLimits {
+            // Budgets bound what a model is asked; a session may go on for as long as its user wants.
+            requests_max: u32::MAX,
+            redirects_max: 0,
+            first_byte_ms_max: 600_000,
+            between_bytes_ms_max: 300_000,
+            total_ms_max: 3_600_000,
+            ..NetLimits::default()
+        };
+        Ok(Self {
+            netfetch,
+            rules: vec![rule],
+            unlisted_max: NetVerdict::Deny,
+            limits,
+            redirects: NetRedirects::Refuse,
+            credentials,
+            resolver: Arc::new(SystemResolver),
+            roots,
+        })
+    }
+}
+
 /// The network of one session, or of its model's provider. Cheap to clone; connections are shared.
 #[derive(Clone)]
 pub struct Net(pub(crate) Arc<Inner>);
@@ -124,6 +172,7 @@ pub struct Net(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) netfetch: Netfetch,
     rules: Vec<NetRule>,
+    unlisted_max: NetVerdict,
     limits: NetLimits,
     redirects: NetRedirects,
     pub(crate) credentials: Vec<Credential>,
@@ -142,9 +191,19 @@ impl Net {
     /// [`Error::Policy`] for rules that are malformed, or that this host cannot enforce.
     pub async fn new(host: &Host, options: NetOptions) -> Result<Self, Error> {
         let netfetch = Netfetch::new(host, &options.netfetch)?;
-        let NetOptions { rules, limits, redirects, credentials, resolver, roots, .. } = options;
-        let (tls, pool) = (OnceCell::new(), Mutex::default());
-        let net = Self(Arc::new(Inner { netfetch, rules, limits, redirects, credentials, resolver, roots, tls, pool }));
+        let NetOptions { rules, unlisted_max, limits, redirects, credentials, resolver, roots, .. } = options;
+        let net = Self(Arc::new(Inner {
+            netfetch,
+            rules,
+            unlisted_max,
+            limits,
+            redirects,
+            credentials,
+            resolver,
+            roots,
+            tls: OnceCell::new(),
+            pool: Mutex::default(),
+        }));
         match net.0.netfetch.policy(&net.policy(vec!["*".to_owned()], NetVerdict::Deny)).await {
             Ok(_) => Ok(net),
             Err(Broken::Invalid(invalid)) => Err(Error::Policy(describe(&invalid))),
@@ -154,13 +213,21 @@ impl Net {
 
     /// The policy of a call that needs `within` at most.
     pub(crate) fn policy(&self, within: Vec<String>, unlisted: NetVerdict) -> Options {
-        let Inner { rules, limits, redirects, .. } = &*self.0;
+        let Inner { rules, unlisted_max, limits, redirects, .. } = &*self.0;
+        let unlisted = if unlisted == NetVerdict::Deny || *unlisted_max == NetVerdict::Deny {
+            NetVerdict::Deny
+        } else if unlisted == NetVerdict::Ask || *unlisted_max == NetVerdict::Ask {
+            NetVerdict::Ask
+        } else {
+            NetVerdict::Allow
+        };
         Options { rules: rules.clone(), within, unlisted, limits: *limits, redirects: *redirects }
     }
 
-    /// Whether any request could be allowed, or be asked about, by a rule.
-    pub(crate) fn allows_anything(&self) -> bool {
-        self.0.rules.iter().any(|rule| rule.verdict != NetVerdict::Deny)
+    /// Whether any request could be allowed, or be asked about.
+    pub(crate) fn allows_anything(&self, unlisted: NetVerdict) -> bool {
+        let options = self.policy(Vec::new(), unlisted);
+        options.unlisted != NetVerdict::Deny || options.rules.iter().any(|rule| rule.verdict != NetVerdict::Deny)
     }
 
     pub(crate) fn limits(&self) -> NetLimits {
