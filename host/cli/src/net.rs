@@ -134,7 +134,7 @@ fn rule(rule: NetRuleFile, file: &str, number: usize) -> NetRule {
             VerdictFile::Ask => NetVerdict::Ask,
             VerdictFile::Deny => NetVerdict::Deny,
         },
-        schemes: if schemes.is_empty() { NetSchemes::HTTP | NetSchemes::HTTPS } else { schemes },
+        schemes: if schemes == NetSchemes::empty() { NetSchemes::HTTP | NetSchemes::HTTPS } else { schemes },
         host: rule.host,
         port: match rule.port {
             None => None,

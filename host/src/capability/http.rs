@@ -16,7 +16,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView};
 
-use crate::wit::NetVerdict;
+use crate::wit::{Activity, NetVerdict};
 use activities::Activities;
 use net::Net;
 use send::Sending;
@@ -36,9 +36,14 @@ pub struct NetCall {
 }
 
 impl NetCall {
-    /// For one call. Nobody is asked, and nobody is told.
+    /// For one call that the caller itself watches.
     pub fn new(net: Net) -> Self {
         Self { net, activities: Arc::default() }
+    }
+
+    /// Takes what the call did so far.
+    pub fn activities(&self) -> Vec<Activity> {
+        self.activities.take()
     }
 }
 

@@ -3,6 +3,7 @@
 //! What each one does is its description. None of them asks for a power, except where the name says so.
 
 mod endless;
+mod net;
 mod plain;
 
 use tool_kit::Tool;
@@ -53,6 +54,8 @@ tool_kit::export!([
     Tool::new("Progress", "Reports its progress three times.", plain::progress),
     Tool::new("Attach", "Returns an image and a file.", plain::attach),
     Tool::new("Stderr", "Complains on stderr, then fails.", plain::stderr),
+    Tool::new("Fetch", "Sends a request and says what came back.", net::fetch).sends_to(["*"]),
+    Tool::new("FetchUndeclared", "The same, without having asked for the power.", net::fetch),
     // These end the instance.
     Tool::new("Trap", "Panics with the text.", endless::trap),
     Tool::new("Exit", "Exits with status 3.", endless::exit),

@@ -6,6 +6,7 @@
 pub mod compact;
 pub mod dist;
 pub mod journal;
+pub mod net;
 pub mod process;
 pub mod synthetic;
 #[cfg(unix)]

@@ -10,6 +10,8 @@ mod damage;
 #[cfg(unix)]
 mod interrupt;
 mod limits;
+mod net;
+mod net_session;
 mod powers;
 #[cfg(unix)]
 mod review;
