@@ -7,6 +7,7 @@ use crate::state::State;
 use crate::wardian::agent::types::{CallError, CallErrorKind};
 use crate::wardian::host::approver::{self, Answer, Pending, Question};
 use crate::wardian::host::sandbox::{self, Activity, Finished, NetQuestion, NetRequest, Running};
+use crate::wardian::host::types::Unlisted;
 use crate::wardian::tool::types::{FileAccess, Powers, Tool, ToolCall};
 
 /// Refused requests that the error of a call names.
@@ -79,6 +80,11 @@ impl Active {
             let summary = format!("{} {}", question.method, question.url);
             let ask = event::PermissionAsk { id, tool, powers, summary: summary.clone(), net };
             state.record(Event::PermissionAsk(ask))?;
+            if state.gate.unlisted() == Unlisted::Deny {
+                // The mode answers for the user, as it does at the gate.
+                self.answered(state, call, Answer::Unavailable, "mode")?;
+                continue;
+            }
             if state.gate.allows_host(&call.tool, &question.host) {
                 self.answered(state, call, Answer::Session, "user")?;
                 continue;

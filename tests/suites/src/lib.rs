@@ -5,6 +5,7 @@
 
 pub mod compact;
 pub mod dist;
+pub mod download;
 pub mod journal;
 pub mod net;
 pub mod process;

@@ -12,6 +12,7 @@ mod interrupt;
 mod limits;
 mod net;
 mod net_session;
+mod net_tls;
 mod powers;
 #[cfg(unix)]
 mod review;

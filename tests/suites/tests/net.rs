@@ -231,7 +231,10 @@ async fn a_connection_is_used_again_and_replaced_when_the_server_closed_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_never_ends_ends_by_its_limit() {
     // One byte after the other.
-    let slow = Server::new(|_, stream| forever(stream, b"x", Duration::from_millis(20)));
+    let slow = Server::new(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ");
+        forever(stream, b"x", Duration::from_millis(20))
+    });
     let client = limited(|limits| limits.first_byte_ms_max = 300).await;
     client.fetch(json!({"url": slow.url("/")})).await.reached("first-byte-ms-max");
     // As fast as it goes.

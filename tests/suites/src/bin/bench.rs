@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use suites::download;
 use wardian_host::wit::{
     Answer, Approve, Budget, Event, FileAccess, Grant, Options, Powers, Question, ToolCall, Unlisted, Update,
 };
@@ -34,7 +35,8 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         bench.tool_call(&mut table).await?;
         bench.whole_loop(&mut table).await?;
-        bench.resume(&mut table).await
+        bench.resume(&mut table).await?;
+        bench.download(&mut table).await
     })?;
     bench.processes(&mut table)?;
     table.finish()
@@ -220,6 +222,17 @@ impl Bench {
             anyhow::ensure!(result.is_err());
         }
         Ok(micros(median(times)))
+    }
+
+    /// A large download by a tool, under the network policy, against the bare client that is below it.
+    async fn download(&self, table: &mut Table) -> Result<()> {
+        let download::Figures { through, bare, grown_bytes } = download::measure().await?;
+        let ratio = through / bare;
+        let rates = format!("{through:.0} MB/s; bare client {bare:.0} MB/s: {ratio:.2}");
+        table.row("download of 100 MB by a tool", rates, "0.7 of the bare client", ratio >= 0.7);
+        let grown = grown_bytes as f64 / f64::from(1 << 20);
+        table.row("the same: growth of this process", format!("{grown:.1} MiB"), "16 MiB", grown <= 16.0);
+        Ok(())
     }
 
     /// Whole processes, with a warm cache.
