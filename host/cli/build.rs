@@ -26,12 +26,13 @@ struct Embedded {
     /// File and SHA-256.
     agent: Option<(PathBuf, String)>,
     workspace: Option<(PathBuf, String)>,
+    netfetch: Option<(PathBuf, String)>,
     scenario: Option<PathBuf>,
     /// Folder name, file and SHA-256, in the bundle's order.
     tools: Vec<(String, PathBuf, String)>,
 }
 
-/// Each line of `embed.txt` is `agent FILE`, `workspace FILE`, `scenario FILE` or `tool NAME FILE`, with files relative to
+/// Each line of `embed.txt` is `agent FILE`, `workspace FILE`, `netfetch FILE`, `scenario FILE` or `tool NAME FILE`, with files relative to
 /// `dist`.
 fn read_list(dist: &Path) -> Embedded {
     let list = dist.join("bundles/default/embed.txt");
@@ -49,6 +50,7 @@ fn read_list(dist: &Path) -> Embedded {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["agent", path] => embedded.agent = Some(digested(file(path))),
             ["workspace", path] => embedded.workspace = Some(digested(file(path))),
+            ["netfetch", path] => embedded.netfetch = Some(digested(file(path))),
             ["scenario", path] => embedded.scenario = Some(file(path)),
             ["tool", name, path] => {
                 let (path, digest) = digested(file(path));
@@ -81,6 +83,7 @@ impl Embedded {
             None => "None".to_owned(),
         };
         let (agent, workspace) = (component(&self.agent), component(&self.workspace));
+        let netfetch = component(&self.netfetch);
         let scenario = match &self.scenario {
             Some(path) => format!("Some(include_str!({path:?}))"),
             None => "None".to_owned(),
@@ -90,6 +93,7 @@ impl Embedded {
             "];\n/// The composed agent and its SHA-256.\npub static AGENT: Option<(&[u8], &str)> = {agent};\n\
              /// The workspace that tools are put into, and its SHA-256.\n\
              pub static WORKSPACE: Option<(&[u8], &str)> = {workspace};\n\
+             /// The network policy, and its SHA-256.\npub static NETFETCH: Option<(&[u8], &str)> = {netfetch};\n\
              /// The scenario that `-m demo` plays.\npub static SCENARIO: Option<&str> = {scenario};\n",
         );
         rust

@@ -10,15 +10,20 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::capability::control::Control;
+use crate::capability::http::activities::Activities;
+use crate::capability::http::net::Net;
+use crate::capability::http::{self, Http, NetCall};
 use crate::capability::output::{Captured, Output};
 use crate::capability::turns::Turns;
 use crate::capability::{self, Lender, Lent, Ui};
 use crate::limits::{Limited, Limiter, Limits, Meter};
 use crate::tool::{Files, PROJECT, SCRATCH, Tool, UPPER};
 use crate::wit::{
-    CallError, Divergence, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary, ToolCall, ToolInfo,
+    CallError, Divergence, NetVerdict, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary, ToolCall,
+    ToolInfo,
 };
 use crate::{Code, Error, Host};
 
@@ -114,6 +119,10 @@ pub struct AgentOptions {
     pub access: SessionAccess,
     /// What the provider finds in `wasi:config/store`.
     pub config: HashMap<String, String>,
+    /// The network of the model's provider. Its rules are all that it may do: nobody is asked. None: it has no network.
+    pub provider_net: Option<Net>,
+    /// The network that tools are granted from. None: they have none.
+    pub net: Option<Net>,
     /// The user.
     pub ui: Arc<dyn Ui>,
 }
@@ -128,6 +137,16 @@ pub(crate) struct State {
     pub(crate) ui: Arc<dyn Ui>,
     pub(crate) control: Control,
     turns: Arc<Turns>,
+    pub(crate) net: Option<Net>,
+    http: Http,
+    /// Of the composition itself.
+    pub(crate) activities: Arc<Activities>,
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.table, ctx: &mut self.http.ctx }
+    }
 }
 
 impl WasiView for State {
@@ -196,13 +215,19 @@ impl Agent {
         wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| WasiConfig::from(&state.config))
             .map_err(link)?;
         capability::add_to_linker(&mut linker).map_err(link)?;
+        http::add_to_linker(&mut linker).map_err(link)?;
 
         let meter = Meter::new(u64::MAX);
         let stderr = Captured::default();
         let wasi = wasi(&options, &meter, &stderr)?;
         let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
         let cancelled = watch::Sender::new(false);
+        let activities = Arc::<Activities>::default();
+        let own = options.provider_net.map(|net| NetCall { net, activities: activities.clone() });
         let state = State {
+            net: options.net,
+            http: Http::new(own.as_ref(), vec!["*".to_owned()], NetVerdict::Deny),
+            activities,
             wasi,
             table: ResourceTable::new(),
             limiter: Limiter::new(AGENT_LIMITS, meter),

@@ -34,6 +34,19 @@ pub enum Error {
         #[source]
         source: wasmtime::Error,
     },
+    /// The network policy is malformed, or cannot be enforced.
+    #[error("{0}")]
+    Policy(String),
+    /// It needs a power that it does not ask for.
+    #[error("component {name} imports {import}, but none of its tools asks for the power `{power}`")]
+    Power {
+        /// Its name.
+        name: String,
+        /// What it imports.
+        import: String,
+        /// The power.
+        power: &'static str,
+    },
     /// A file or folder of the host's own.
     #[error("cannot use {}", path.display())]
     File {

@@ -16,6 +16,8 @@ mod review;
 mod tool;
 
 pub use agent::{Agent, AgentOptions, Interrupter, ProjectAccess, SessionAccess};
+pub use capability::http::NetCall;
+pub use capability::http::net::{Credential, Net, NetOptions, Resolver, Resolving, Roots, SystemResolver, origin};
 pub use capability::turns::Turns;
 pub use capability::{Ui, UiFuture};
 pub use engine::{Code, Host, HostOptions};
@@ -31,14 +33,18 @@ pub mod wit {
     pub use crate::agent::bindings::wardian::agent::types::{CallError, CallErrorKind, LimitReached, Stop, Usage};
     pub use crate::agent::bindings::wardian::host::approver::{Answer, Question};
     pub use crate::agent::bindings::wardian::host::observer::{Event, ToolFinished, ToolStarted};
-    pub use crate::agent::bindings::wardian::host::sandbox::Finished;
-    pub use crate::agent::bindings::wardian::host::types::{Fault, Grant, LimitFault, Limits};
+    pub use crate::agent::bindings::wardian::host::sandbox::{Activity, Finished, NetError, NetQuestion, NetRequest};
+    pub use crate::agent::bindings::wardian::host::types::{Fault, Grant, LimitFault, Limits, Unlisted};
     pub use crate::agent::bindings::wardian::session::types::{
         Approve, Budget, Damage, Divergence, OpenError, Opened, Options, Rule, Usage as RunUsage, Verdict,
     };
     pub use crate::agent::bindings::wardian::workspace::types::{
         Change, ChangeList, Commit, CommitOptions, Conflict, Content, Description, Entry, Error as ReviewError,
         FileDiff, FileType, Hunk, IoError, Kind as ChangeKind, Line, Options as ReviewOptions, Selected, Side, Span,
+    };
+    pub use crate::capability::http::policy::bindings::exports::wardian::netfetch::policy::{
+        Limits as NetLimits, Origin as NetOrigin, Port as NetPort, Reach as NetReach, Redirects as NetRedirects,
+        Rule as NetRule, Schemes as NetSchemes, Verdict as NetVerdict,
     };
     pub use crate::tool::bindings::wardian::tool::progress::Update;
     pub use crate::tool::bindings::wardian::tool::types::{

@@ -8,13 +8,18 @@ use tokio::sync::oneshot;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::capability::http::activities::Activities;
+use crate::capability::http::{self, Http, NetCall};
 use crate::capability::output::{Captured, Output};
 use crate::capability::turns::Turns;
 use crate::capability::{self, Lender, Lent};
 use crate::limits::{Limited, Limiter, Meter};
-use crate::wit::{Fault, FileAccess, Finished, Grant, LimitFault, Limits, Outcome, Part, Powers, ToolError, ToolInfo};
-use crate::wit::{ToolCall, Update};
+use crate::wit::{
+    Fault, FileAccess, Finished, Grant, LimitFault, Limits, NetVerdict, Outcome, Part, Powers, ToolError,
+};
+use crate::wit::{ToolCall, ToolInfo, Unlisted, Update};
 use crate::{Code, Error, Host};
 
 #[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
@@ -86,6 +91,8 @@ pub struct Tool {
     host: Host,
     pre: bindings::ToolPre<State>,
     tools: Arc<Vec<ToolInfo>>,
+    /// The import by which it sends requests.
+    http_import: Option<String>,
 }
 
 /// How a call runs.
@@ -95,6 +102,8 @@ pub struct ToolCallOptions {
     pub grant: Grant,
     /// The files it is granted from.
     pub files: Files,
+    /// The network that it is granted from. None: it has none.
+    pub net: Option<NetCall>,
     /// Receives its progress.
     pub progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
 }
@@ -106,6 +115,13 @@ pub(crate) struct State {
     meter: Arc<Meter>,
     progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
     turns: Arc<Turns>,
+    http: Http,
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.table, ctx: &mut self.http.ctx }
+    }
 }
 
 impl WasiView for State {
@@ -148,20 +164,29 @@ impl Tool {
     /// Links a component and asks it for its tools.
     ///
     /// # Errors
-    /// When it needs an import that no tool gets, or when it does not answer.
+    /// When it needs an import that no tool gets, when it does not answer, or when it could send requests and none of its
+    /// tools asks for that power.
     pub async fn new(host: &Host, code: Code) -> Result<Self, Error> {
         let link = |source| Error::Link { name: code.name.clone(), source };
         let mut linker = Linker::new(host.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
         bindings::Tool::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
+        http::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
         }
         let pre = linker.instantiate_pre(&code.component).map_err(link)?;
         let pre = bindings::ToolPre::new(pre).map_err(link)?;
-        let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default() };
+        let http_import = http::import(&code.component);
+        let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default(), http_import };
         tool.tools = Arc::new(tool.describe().await?);
+        if let Some(import) = &tool.http_import
+            && tool.tools.iter().all(|tool| tool.powers.net.is_empty())
+        {
+            let (name, import) = (tool.code.name.clone(), import.clone());
+            return Err(Error::Power { name, import, power: "net" });
+        }
         Ok(tool)
     }
 
@@ -177,10 +202,10 @@ impl Tool {
 
     async fn describe(&self) -> Result<Vec<ToolInfo>, Error> {
         let powers = Powers { files: FileAccess::None, net: vec![], process: vec![], env: vec![] };
-        let grant = Grant { powers, limits: DESCRIBE_LIMITS };
+        let grant = Grant { powers, limits: DESCRIBE_LIMITS, unlisted: Unlisted::Deny };
         // With no power over files none are opened.
         let files = Files { project: PathBuf::new(), layer: None, direct: false };
-        let options = ToolCallOptions { grant, files, progress: None };
+        let options = ToolCallOptions { grant, files, net: None, progress: None };
         let (result, _) = self
             .run(
                 &options,
@@ -201,6 +226,9 @@ impl Tool {
     /// Runs one call to its end, in a fresh instance.
     pub async fn call(&self, call: &ToolCall, options: &ToolCallOptions) -> Finished {
         let start = Instant::now();
+        if let Some(reason) = self.refusal(call, options) {
+            return Finished { result: Err(Fault::Refused(reason)), wall_ms: 0, memory_peak_bytes: 0 };
+        }
         let (result, memory_peak_bytes) = self
             .run(
                 options,
@@ -211,11 +239,23 @@ impl Tool {
         Finished { result, wall_ms: start.elapsed().as_millis() as u64, memory_peak_bytes }
     }
 
+    /// Why the call must not run at all: it would send requests, and not one could be allowed.
+    fn refusal(&self, call: &ToolCall, options: &ToolCallOptions) -> Option<String> {
+        let import = self.http_import.as_ref()?;
+        // A tool that did not ask for the power runs without it, beside others of its component that did.
+        if options.grant.powers.net.is_empty() {
+            return None;
+        }
+        let could = options.net.as_ref().is_some_and(|call| call.net.allows_anything(verdict(options.grant.unlisted)));
+        (!could).then(|| http::refusal(&call.tool, import))
+    }
+
     /// Starts a call on a thread of its own: a system call that blocks, on a pipe for instance, then holds up nobody.
     pub fn spawn(&self, call: ToolCall, options: ToolCallOptions) -> Spawned {
         let tool = self.clone();
         let runtime = tokio::runtime::Handle::current();
         let wall_ms_max = options.grant.limits.wall_ms_max;
+        let activities = activities(&options);
         let (cancel, cancelled) = oneshot::channel::<()>();
         let finished = tokio::task::spawn_blocking(move || {
             runtime.block_on(async {
@@ -225,7 +265,7 @@ impl Tool {
                 }
             })
         });
-        Spawned { finished, wall_ms_max, _cancel: cancel }
+        Spawned { finished, wall_ms_max, activities, _cancel: cancel }
     }
 
     async fn run<R>(
@@ -244,7 +284,9 @@ impl Tool {
         let limiter = Limiter::new(limits, meter.clone());
         let progress = options.progress.clone();
         let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
-        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, turns };
+        let unlisted = verdict(options.grant.unlisted);
+        let http = Http::new(options.net.as_ref(), options.grant.powers.net.clone(), unlisted);
+        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, turns, http };
         let mut store = Store::new(self.host.engine(), data);
         Limiter::install(&mut store);
         let _ticking = self.host.ticking();
@@ -252,8 +294,17 @@ impl Tool {
             let tool = self.pre.instantiate_async(&mut store).await.map_err(Broke::Start)?;
             f(&mut store, &tool).await.map_err(Broke::Run)
         };
-        let result = match tokio::time::timeout(Duration::from_millis(limits.wall_ms_max), work).await {
-            Err(_) => Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: limits.wall_ms_max })),
+        // The time in which the user is asked about a request is not the call's.
+        let activities = activities(options);
+        let work = async {
+            tokio::select! {
+                biased;
+                result = work => Ok(result),
+                () = activities.sleep(Duration::from_millis(limits.wall_ms_max)) => Err(()),
+            }
+        };
+        let result = match work.await {
+            Err(()) => Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: limits.wall_ms_max })),
             Ok(Err(broke)) => Err(fault(broke, &meter, &stderr)),
             Ok(Ok(result)) => {
                 meter.put_out(bytes(&result) as u64);
@@ -269,6 +320,7 @@ impl Tool {
 pub struct Spawned {
     finished: tokio::task::JoinHandle<Finished>,
     wall_ms_max: u64,
+    activities: Arc<Activities>,
     _cancel: oneshot::Sender<()>,
 }
 
@@ -279,16 +331,35 @@ impl Spawned {
     /// Waits for the call, in no case much longer than its limit on wall time.
     pub async fn finish(self) -> Finished {
         let wall = Duration::from_millis(self.wall_ms_max);
-        match tokio::time::timeout(wall.saturating_add(OVERDUE), self.finished).await {
-            Ok(Ok(finished)) => finished,
-            Ok(Err(_)) => lost("the call's thread is gone"),
-            Err(_) => Finished {
+        let overdue = self.activities.sleep(wall.saturating_add(OVERDUE));
+        let finished = tokio::select! {
+            biased;
+            finished = self.finished => Some(finished),
+            () = overdue => None,
+        };
+        match finished {
+            Some(Ok(finished)) => finished,
+            Some(Err(_)) => lost("the call's thread is gone"),
+            None => Finished {
                 result: Err(Fault::Limit(LimitFault { name: "wall-ms-max".to_owned(), at: self.wall_ms_max })),
                 wall_ms: self.wall_ms_max,
                 memory_peak_bytes: 0,
             },
         }
     }
+}
+
+fn verdict(unlisted: Unlisted) -> NetVerdict {
+    match unlisted {
+        Unlisted::Deny => NetVerdict::Deny,
+        Unlisted::Ask => NetVerdict::Ask,
+        Unlisted::Allow => NetVerdict::Allow,
+    }
+}
+
+/// Of a call; one without a network has none.
+fn activities(options: &ToolCallOptions) -> Arc<Activities> {
+    options.net.as_ref().map(|call| call.activities.clone()).unwrap_or_default()
 }
 
 pub(crate) fn lost(why: &str) -> Finished {
@@ -416,8 +487,9 @@ mod tests {
         let layer = layer.then(|| Layer { upper: path.clone(), scratch: path.clone(), turns: Arc::default() });
         let powers = Powers { files: access, net: vec![], process: vec![], env: vec![] };
         let options = ToolCallOptions {
-            grant: Grant { powers, limits: Limits::default() },
+            grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: Files { project: path, layer, direct },
+            net: None,
             progress: None,
         };
         wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()

@@ -23,6 +23,8 @@ struct Manifest {
     agent: String,
     /// What the host puts each tool into.
     workspace: String,
+    /// What the host asks about every request.
+    netfetch: String,
     tools: Vec<String>,
     scenario: Option<String>,
 }
@@ -87,6 +89,7 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     };
     let tools = manifest.tools.iter().map(component).collect::<Result<Vec<_>>>()?;
     let inside = component(&manifest.workspace)?;
+    let netfetch = component(&manifest.netfetch)?;
 
     let into = workspace.dist.join("bundles").join(&manifest.name);
     let (agent, list) = (into.join("agent.wasm"), into.join("embed.txt"));
@@ -97,11 +100,11 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     let mut inputs = Inputs::new();
     inputs.sources(workspace, &["host/bundle", "xtask/src", "Cargo.lock"])?;
     inputs.path(&workspace.root, folder)?;
-    for component in parts.iter().chain(&tools).chain([&inside]) {
+    for component in parts.iter().chain(&tools).chain([&inside, &netfetch]) {
         inputs.path(&workspace.dist, &component.file)?;
     }
     let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
-    let carried = tools.iter().chain([&inside]).map(|component| component.file.clone());
+    let carried = tools.iter().chain([&inside, &netfetch]).map(|component| component.file.clone());
     let files = made.iter().cloned().chain(carried).collect();
     let bundle = Bundle { name: manifest.name.clone(), files };
     if stamp::is_fresh(workspace, &stamp, inputs, &made)? {
@@ -120,7 +123,7 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     if let Some(scenario) = &manifest.scenario {
         workspace::place(&folder.join(scenario), &into.join(scenario))?;
     }
-    let text = embed_list(&manifest, workspace, inside, &tools)?;
+    let text = embed_list(&manifest, workspace, [inside, netfetch], &tools)?;
     if fs::read_to_string(&list).ok().as_ref() != Some(&text) {
         workspace::write(&list, text.as_bytes())?;
     }
@@ -129,10 +132,15 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
 }
 
 /// For host/cli/build.rs, which reads no more than this: see there.
-fn embed_list(manifest: &Manifest, workspace: &Workspace, inside: &Component, tools: &[&Component]) -> Result<String> {
+fn embed_list(
+    manifest: &Manifest,
+    workspace: &Workspace,
+    [inside, netfetch]: [&Component; 2],
+    tools: &[&Component],
+) -> Result<String> {
     let folder = format!("bundles/{}", manifest.name);
     let file = |component: &Component| anyhow::Ok(component.file.strip_prefix(&workspace.dist)?.display().to_string());
-    let mut list = format!("agent {folder}/agent.wasm\nworkspace {}\n", file(inside)?);
+    let mut list = format!("agent {folder}/agent.wasm\nworkspace {}\nnetfetch {}\n", file(inside)?, file(netfetch)?);
     if let Some(scenario) = &manifest.scenario {
         let _ = writeln!(list, "scenario {folder}/{scenario}");
     }
@@ -145,11 +153,13 @@ fn embed_list(manifest: &Manifest, workspace: &Workspace, inside: &Component, to
 fn parse(text: &str) -> Result<Manifest> {
     let table: toml::Table = text.parse()?;
     let (mut name, mut agent, mut workspace, mut tools, mut scenario) = (None, None, None, Vec::new(), None);
+    let mut netfetch = None;
     for (key, value) in &table {
         match key.as_str() {
             "name" => name = Some(word(key, value)?),
             "agent" => agent = Some(word(key, value)?),
             "workspace" => workspace = Some(word(key, value)?),
+            "netfetch" => netfetch = Some(word(key, value)?),
             "scenario" => scenario = Some(word(key, value)?),
             "tools" => {
                 let list = value.as_array().context("`tools` must be a list of component names")?;
@@ -162,6 +172,7 @@ fn parse(text: &str) -> Result<Manifest> {
         name: name.context("`name` is missing")?,
         agent: agent.context("`agent` is missing")?,
         workspace: workspace.context("`workspace` is missing")?,
+        netfetch: netfetch.context("`netfetch` is missing")?,
         tools,
         scenario,
     })
@@ -184,8 +195,7 @@ mod tests {
 
     #[test]
     fn reads_a_manifest() {
-        let text =
-            "name = 'x'\nagent = 'agent.wac'\nworkspace = 'w'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+        let text = "name = 'x'\nagent = 'agent.wac'\nworkspace = 'w'\nnetfetch = 'n'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
         let manifest = parse(text).unwrap();
         assert_eq!(manifest.workspace, "w");
         assert_eq!(manifest.tools, ["tool-a", "tool-b"]);

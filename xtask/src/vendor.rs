@@ -61,6 +61,10 @@ fn derive(workspace: &Workspace) -> Result<Files> {
         let path = PathBuf::from(format!("wasi-{name}/{name}.wit"));
         files.insert(path, header("wasmtime-wasi", &wasi_version) + &text);
     }
+    let (http, http_version) = package_folder(&metadata, "wasmtime-wasi-http")?;
+    let source = http.join("wit/deps/http.wit");
+    let text = pin(&read(&source)?, VERSION).with_context(|| source.display().to_string())?;
+    files.insert(PathBuf::from("wasi-http/http.wit"), header("wasmtime-wasi-http", &http_version) + &text);
     let (config, config_version) = package_folder(&metadata, "wasmtime-wasi-config")?;
     for source in entries(&config.join("wit/deps/config"))? {
         let name = source.file_name().context("a file has a name")?;

@@ -90,6 +90,9 @@ pub struct PermissionAsk {
     pub tool: String,
     pub powers: Vec<String>,
     pub summary: String,
+    /// Of a question about a request of a call that runs: the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +101,9 @@ pub struct PermissionAnswer {
     pub allowed: bool,
     pub by: String,
     pub scope: String,
+    /// As in the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<String>,
 }
 
 /// Code was started.
@@ -136,6 +142,27 @@ pub struct ToolResult {
     pub error: Option<Error>,
     pub ms: u64,
     pub truncated: bool,
+}
+
+/// A request is over, or was refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetRequest {
+    /// Of the tool call that made it; of one that the model's provider made, `call` is given instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<u64>,
+    pub component: String,
+    pub method: String,
+    pub url: String,
+    /// `allow` or `deny`.
+    pub decision: String,
+    pub rule: String,
+    pub status: Option<u16>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub ms: u64,
+    pub error: Option<Error>,
 }
 
 /// A path that a call touched.
@@ -212,6 +239,8 @@ pub enum Event {
     ToolUse(ToolUse),
     #[serde(rename = "tool.result")]
     ToolResult(ToolResult),
+    #[serde(rename = "net.request")]
+    NetRequest(NetRequest),
     #[serde(rename = "workspace.change")]
     WorkspaceChange(WorkspaceChange),
     #[serde(rename = "workspace.commit")]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::convert::power_names;
+use crate::wardian::host::types::Unlisted;
 use crate::wardian::session::types::{Approve, Rule, Verdict};
 use crate::wardian::tool::types::{FileAccess, Powers};
 
@@ -34,6 +35,8 @@ pub struct Gate {
     rules: Vec<Compiled>,
     /// Tools that the user allowed until the session ends.
     allowed: HashSet<String>,
+    /// Tools and hosts: the same for requests.
+    allowed_hosts: HashSet<(String, String)>,
 }
 
 impl Gate {
@@ -55,11 +58,28 @@ impl Gate {
                 })
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self { approve, rules, allowed: HashSet::new() })
+        Ok(Self { approve, rules, allowed: HashSet::new(), allowed_hosts: HashSet::new() })
     }
 
     pub fn allow_until_end(&mut self, tool: &str) {
         self.allowed.insert(tool.to_owned());
+    }
+
+    pub fn allow_host_until_end(&mut self, tool: &str, host: &str) {
+        self.allowed_hosts.insert((tool.to_owned(), host.to_owned()));
+    }
+
+    pub fn allows_host(&self, tool: &str, host: &str) -> bool {
+        self.allowed_hosts.contains(&(tool.to_owned(), host.to_owned()))
+    }
+
+    /// What becomes of requests to hosts that no rule names.
+    pub fn unlisted(&self) -> Unlisted {
+        match self.approve {
+            Approve::All => Unlisted::Allow,
+            Approve::None => Unlisted::Deny,
+            Approve::Files | Approve::Reads | Approve::Ask => Unlisted::Ask,
+        }
     }
 
     /// Deny wins over ask, ask over allow; without a rule the mode decides.
@@ -80,7 +100,8 @@ impl Gate {
             return Decision { verdict: Verdict::Allow, by: "user" };
         }
         let needs_power = !power_names(powers).is_empty();
-        let only_files = powers.net.is_empty() && powers.process.is_empty() && powers.env.is_empty();
+        // Not `net`: each host that no rule names is a question of its own, asked when it is known which one.
+        let only_files = powers.process.is_empty() && powers.env.is_empty();
         let only_reads = only_files && powers.files != FileAccess::Write;
         let verdict = match self.approve {
             Approve::All => Verdict::Allow,
@@ -149,8 +170,9 @@ mod tests {
         let (writes, fetches) = (powers(FileAccess::Write, &[]), powers(FileAccess::None, &["*"]));
         let all = |approve| [&nothing, &reads, &writes, &fetches].map(|powers| verdict(approve, powers));
         assert_eq!(all(Approve::Ask), [Allow, Ask, Ask, Ask]);
-        assert_eq!(all(Approve::Reads), [Allow, Allow, Ask, Ask]);
-        assert_eq!(all(Approve::Files), [Allow, Allow, Allow, Ask]);
+        // Requests are asked about one host after the other.
+        assert_eq!(all(Approve::Reads), [Allow, Allow, Ask, Allow]);
+        assert_eq!(all(Approve::Files), [Allow, Allow, Allow, Allow]);
         assert_eq!(all(Approve::All), [Allow, Allow, Allow, Allow]);
         assert_eq!(all(Approve::None), [Allow, Deny, Deny, Deny]);
     }
@@ -178,6 +200,18 @@ mod tests {
         assert_eq!(gate.decide("Edit", &edit, "yes"), Decision { verdict: Verdict::Allow, by: "user" });
         assert_eq!(gate.decide("Edit", &edit, "no").verdict, Verdict::Deny);
         assert_eq!(gate.decide("Write", &edit, "yes").verdict, Verdict::Ask);
+    }
+
+    #[test]
+    fn hosts_that_no_rule_names_follow_the_mode_and_the_user() {
+        let unlisted = |approve| Gate::new(approve, &[]).unwrap().unlisted();
+        assert_eq!(unlisted(Approve::None), Unlisted::Deny);
+        assert_eq!([Approve::Ask, Approve::Reads, Approve::Files].map(unlisted), [Unlisted::Ask; 3]);
+        assert_eq!(unlisted(Approve::All), Unlisted::Allow);
+        let mut gate = Gate::new(Approve::Files, &[]).unwrap();
+        gate.allow_host_until_end("WebFetch", "example.org");
+        assert!(gate.allows_host("WebFetch", "example.org"));
+        assert!(!gate.allows_host("Other", "example.org") && !gate.allows_host("WebFetch", "example.org:8443"));
     }
 
     #[test]

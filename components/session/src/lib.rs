@@ -4,6 +4,7 @@
 //! toolbox, a clock and a source of randomness are; towards the host it imports the means. The host's way to the workspace's
 //! review leads through here as well, so that no commit stays without a line in the journal.
 
+mod activity;
 mod append;
 mod clock;
 mod control;

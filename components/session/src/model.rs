@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 
 use crate::Session;
+use crate::activity;
 use crate::convert;
 use crate::event;
 use crate::exports::wardian::agent::model::{Completion, Guest, GuestCompletion};
@@ -77,6 +78,8 @@ impl Guest for Session {
 
 /// Records the request, unless there is a reason against making it.
 fn begin(state: &mut State, request: &Request) -> Result<u64, ModelError> {
+    // What is left belongs to the request before this one.
+    activity::own(state).map_err(ModelError::Journal)?;
     match state.recorder.replay() {
         Some(replay) => forced_end(replay)?,
         None => {
@@ -101,6 +104,7 @@ fn begin(state: &mut State, request: &Request) -> Result<u64, ModelError> {
 
 /// In a replay: where the recorded run was ended instead of asking the model, so is this one, for the same reason.
 fn forced_end(replay: &mut Replay) -> Result<(), ModelError> {
+    replay.skip_activities();
     if replay.at_end() {
         replay.cut_off = true;
         return Err(ModelError::Cancelled);
@@ -207,6 +211,7 @@ impl Running {
             error,
         };
         state::with(|state| {
+            activity::own(state)?;
             state.record(event::Event::ModelResponse(response.clone()))?;
             if let Some(replay) = state.recorder.replay() {
                 replay.closed(&model_owner(self.call));
@@ -233,6 +238,7 @@ impl Running {
 /// In a replay: what was recorded in place of an answer during which the process ended. The run ends here as it did then.
 fn cut_off(state: &mut State) -> Option<event::Error> {
     let replay = state.recorder.replay()?;
+    replay.skip_activities();
     let response: event::ModelResponse = replay.next_as("model.response")?;
     let error = response.error.filter(|error| error.kind == "interrupted")?;
     replay.cut_off = true;

@@ -83,6 +83,19 @@ fn owner(header: &Header<'_>, line: &str) -> Option<String> {
     }
 }
 
+/// Whether a line tells what code did, or was let do, while it ran: the agent never hears of it.
+fn is_activity(header: &Header<'_>, line: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Net {
+        net: Option<String>,
+    }
+    match header.kind {
+        "net.request" => true,
+        "permission.ask" | "permission.answer" => serde_json::from_str(line).is_ok_and(|Net { net }| net.is_some()),
+        _ => false,
+    }
+}
+
 pub fn parse_ms(ts: &str) -> Option<i64> {
     ts.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
@@ -118,7 +131,8 @@ impl Replay {
         (header.kind == kind).then(|| serde_json::from_str(line).ok()).flatten()
     }
 
-    pub fn turn(&self, owner_of_call: &str) -> Turn {
+    pub fn turn(&mut self, owner_of_call: &str) -> Turn {
+        self.skip_activities();
         if self.divergence.is_some() {
             // What others would wait for may never come.
             return Turn::Nobodys;
@@ -133,11 +147,20 @@ impl Replay {
 
     /// Takes what the journal has next about files that this call touched. The agent never hears of it.
     pub fn skip_changes(&mut self, owner_of_call: &str) {
+        self.skip_activities();
         while self.divergence.is_none()
             && self.peek().is_some_and(|(header, line)| {
                 header.kind == "workspace.change" && owner(&header, line).as_deref() == Some(owner_of_call)
             })
         {
+            self.skip();
+        }
+    }
+
+    /// Takes what the journal has next about the activities of code, whoever's: some come after the call that they belong
+    /// to. Called where a line of another kind is looked for, not before, so that the journal is as long as it was then.
+    pub fn skip_activities(&mut self) {
+        while self.divergence.is_none() && self.peek().is_some_and(|(header, line)| is_activity(&header, line)) {
             self.skip();
         }
     }
@@ -163,6 +186,7 @@ impl Replay {
         if self.divergence.is_some() {
             return Err("the replay differs from the journal".to_owned());
         }
+        self.skip_activities();
         let Some((header, recorded)) = self.peek() else {
             self.cut_off = true;
             return Err("the journal ends here".to_owned());
@@ -193,6 +217,7 @@ impl Replay {
                     return (start, message.map(|message| message.text));
                 }
                 "permission.ask" | "permission.answer" | "tool.use" | "workspace.change" | "tool.result" => {}
+                "net.request" => {}
                 "workspace.commit" | "workspace.undo" | "workspace.discard" => {}
                 kind => {
                     let kind = kind.to_owned();

@@ -49,6 +49,7 @@ impl Found {
             Event::SessionStart(_)
             | Event::PermissionAsk(_)
             | Event::PermissionAnswer(_)
+            | Event::NetRequest(_)
             | Event::WorkspaceChange(_)
             | Event::WorkspaceDiscard(_) => {}
             Event::UserMessage(message) => {

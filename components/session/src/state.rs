@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::activity;
 use crate::convert;
 use crate::event::{self, Event};
 use crate::exports::wardian::session::session::Guest;
@@ -356,9 +357,11 @@ fn end(state: &mut State, result: Result<String, Stop>) -> Result<Usage, String>
             ("error", String::new(), Some(event::Error { kind: "error".to_owned(), message, at: None }))
         }
     };
+    activity::own(state)?;
     match state.recorder.replay() {
         Some(replay) if replay.cut_off => {
             replay.cut_off = false;
+            replay.skip_activities();
             replay.skip();
         }
         _ => {

@@ -78,6 +78,34 @@ pub fn tool_result(id: &str) -> Event {
     Event::ToolResult(event::ToolResult { id, tool, output, error: None, ms: 0, truncated: false })
 }
 
+pub fn net_request(id: Option<&str>, call: Option<u64>) -> Event {
+    Event::NetRequest(event::NetRequest {
+        id: id.map(Into::into),
+        call,
+        component: "00".into(),
+        method: "GET".into(),
+        url: "https://example.org/".into(),
+        decision: "allow".into(),
+        rule: "--net example.org".into(),
+        status: Some(200),
+        bytes_in: 1,
+        bytes_out: 0,
+        ms: 1,
+        error: None,
+    })
+}
+
+pub fn net_ask(id: &str) -> Event {
+    let (id, tool, summary) = (id.into(), "T".into(), "GET https://example.org/".into());
+    let (powers, net) = (vec!["net:example.org".into()], Some("example.org".into()));
+    Event::PermissionAsk(event::PermissionAsk { id, tool, powers, summary, net })
+}
+
+pub fn net_answer(id: &str) -> Event {
+    let (id, by, scope, net) = (id.into(), "user".into(), "once".into(), Some("example.org".into()));
+    Event::PermissionAnswer(event::PermissionAnswer { id, allowed: true, by, scope, net })
+}
+
 pub fn end(stop: &str) -> Event {
     let (stop, text) = (stop.into(), String::new());
     Event::SessionEnd(event::SessionEnd { stop, text, usage: event::RunUsage::default(), error: None })

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::Session;
+use crate::activity::Active;
 use crate::convert::{self, call_error};
 use crate::event::{self, Event, embed};
 use crate::exports::wardian::agent::toolbox::{Guest, GuestInvocation, Invocation};
@@ -14,7 +15,7 @@ use crate::state::{self, NOT_OPEN, State, interrupted, ready};
 use crate::wardian::agent::types::{CallError, CallErrorKind, ModelError};
 use crate::wardian::host::approver::{self, Answer, Pending, Question};
 use crate::wardian::host::observer;
-use crate::wardian::host::sandbox::{self, Finished, Running};
+use crate::wardian::host::sandbox::{self, Finished};
 use crate::wardian::host::types::Grant;
 use crate::wardian::session::types::Verdict;
 use crate::wardian::tool::types::{FileAccess, Outcome, Part, Powers, Tool, ToolCall};
@@ -26,8 +27,7 @@ enum Stage {
     /// Nothing more will happen: the result, until it is recorded.
     Decided(Ended),
     Asking(Pending, Box<Prepared>),
-    /// With how far the code reaches into the workspace.
-    Running(Running, FileAccess),
+    Running(Box<Active>),
     Replaying,
     Finished,
 }
@@ -94,7 +94,7 @@ fn pass_gate(state: &mut State, call: &ToolCall, prepared: Box<Prepared>) -> Res
     let decision = state.gate.decide(&tool.name, &tool.powers, summary);
     if !powers.is_empty() {
         let (id, tool, summary) = (call.id.clone(), tool.name.clone(), summary.clone());
-        state.record(Event::PermissionAsk(event::PermissionAsk { id, tool, powers, summary }))?;
+        state.record(Event::PermissionAsk(event::PermissionAsk { id, tool, powers, summary, net: None }))?;
     }
     match decision.verdict {
         Verdict::Allow => {
@@ -145,7 +145,7 @@ fn answer(
         return Ok(());
     }
     let (id, by, scope) = (call.id.clone(), by.to_owned(), scope.to_owned());
-    state.record(Event::PermissionAnswer(event::PermissionAnswer { id, allowed, by, scope }))
+    state.record(Event::PermissionAnswer(event::PermissionAnswer { id, allowed, by, scope, net: None }))
 }
 
 /// Records that the code is started, and starts it.
@@ -162,9 +162,12 @@ fn run(state: &mut State, call: &ToolCall, prepared: &Prepared) -> Result<Stage,
         summary: prepared.summary.clone(),
         input: call.input.clone(),
     }));
-    let grant = Grant { powers: prepared.tool.powers.clone(), limits: state.options.limits };
+    let (powers, unlisted) = (prepared.tool.powers.clone(), state.gate.unlisted());
+    let grant = Grant { powers, limits: state.options.limits, unlisted };
     Ok(match sandbox::start_tool(&prepared.component, call, &grant) {
-        Ok(running) => Stage::Running(running, prepared.tool.powers.files),
+        Ok(running) => {
+            Stage::Running(Box::new(Active::new(running, prepared.tool.clone(), prepared.component.clone())))
+        }
         Err(fault) => Stage::Decided(Err(convert::fault(fault))),
     })
 }
@@ -179,7 +182,7 @@ impl GuestInvocation for RefCell<Call> {
         let call = self.borrow();
         match &call.stage {
             Stage::Asking(pending, _) => pending.subscribe(),
-            Stage::Running(running, _) => running.subscribe(),
+            Stage::Running(active) => active.running.subscribe(),
             Stage::Replaying => {
                 let owner = tool_owner(&call.call.id);
                 let waits =
@@ -218,13 +221,27 @@ impl Call {
                 };
                 self.advance(state)
             }
-            Stage::Running(running, files) => {
-                let finished = running.finish();
-                // Back in its place also when it is done: `end` drops it, and sees what it could have changed.
-                self.stage = Stage::Running(running, files);
-                let finished = finished?;
-                let ms = finished.wall_ms;
-                Some(self.end(state, result(finished), ms))
+            Stage::Running(mut active) => {
+                let (result, ms) = match active.advance(state, &self.call) {
+                    Ok(Some(finished)) => {
+                        let ms = finished.wall_ms;
+                        (
+                            result(finished).map_err(|mut error| {
+                                active.explain(&mut error);
+                                error
+                            }),
+                            ms,
+                        )
+                    }
+                    Ok(None) => {
+                        self.stage = Stage::Running(active);
+                        return None;
+                    }
+                    Err(message) => (Err(call_error(CallErrorKind::Host, message)), 0),
+                };
+                // Back in its place: `end` ends it, and sees what it could have changed.
+                self.stage = Stage::Running(active);
+                Some(self.end(state, result, ms))
             }
         }
     }
@@ -249,8 +266,13 @@ impl Call {
 
     /// Records what the call touched and its result, and takes the result into the conversation.
     fn end(&mut self, state: &mut State, result: Ended, ms: u64) -> Ended {
-        let wrote = matches!(self.stage, Stage::Running(_, FileAccess::Write));
-        self.stage = Stage::Finished;
+        let mut wrote = false;
+        if let Stage::Running(mut active) = std::mem::replace(&mut self.stage, Stage::Finished) {
+            wrote = active.writes();
+            if let Err(message) = active.end(state, &self.call) {
+                return Err(call_error(CallErrorKind::Host, message));
+            }
+        }
         if wrote {
             review::changed(state, &self.call.id);
         } else if let Some(replay) = state.recorder.replay() {

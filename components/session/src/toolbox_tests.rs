@@ -88,3 +88,41 @@ fn what_a_call_that_never_was_touched_is_a_difference() {
     assert!(reached().2);
     drop((a, b));
 }
+
+#[test]
+fn a_replayed_call_passes_over_its_requests_and_the_questions_about_them() {
+    let (mut a, mut b) = replay([
+        testing::tool_use("a"),
+        testing::tool_use("b"),
+        testing::net_ask("a"),
+        testing::net_request(Some("b"), None),
+        testing::net_answer("a"),
+        testing::net_request(Some("a"), None),
+        testing::change("a", "one"),
+        testing::tool_result("a"),
+        testing::tool_result("b"),
+        // What the provider was cut off from comes to light late.
+        testing::net_request(None, Some(0)),
+        testing::request(1),
+    ]);
+    assert_eq!((advance(&mut a), advance(&mut b)), (None, None));
+    assert_eq!(reached(), at(10));
+    assert!(matches!(advance(&mut a), Some(Ok(_))));
+    assert_eq!(reached(), at(12));
+    assert!(matches!(advance(&mut b), Some(Ok(_))));
+    assert_eq!(reached(), at(13), "not before a later line is looked for");
+    state::with(|state| state.record(testing::request(1))).unwrap().unwrap();
+    assert_eq!(reached(), at(15));
+}
+
+#[test]
+fn a_question_of_the_gate_is_no_activity() {
+    let mut ask = testing::net_ask("a");
+    if let Event::PermissionAsk(ask) = &mut ask {
+        ask.net = None;
+    }
+    let (mut a, b) = replay([ask, testing::tool_result("a")]);
+    assert!(matches!(advance(&mut a), Some(Err(_))), "this agent's call has another summary");
+    assert!(reached().2);
+    drop((a, b));
+}

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wardian_host::wit::{Opened, Options};
+use wardian_host::wit::{NetVerdict, Opened, Options};
 use wardian_host::{
-    Agent, AgentOptions, Code, Files, Host, HostOptions, Layer, ProjectAccess, SessionAccess, Tool, Turns, Ui,
+    Agent, AgentOptions, Code, Files, Host, HostOptions, Layer, Net, ProjectAccess, SessionAccess, Tool, Turns, Ui,
 };
 
 use crate::embedded;
@@ -70,6 +70,8 @@ pub struct Case {
     pub host: Host,
     pub project: PathBuf,
     pub settings: Settings,
+    /// What becomes at most of requests to hosts that no rule names.
+    pub unlisted_max: NetVerdict,
 }
 
 /// An agent with an open session.
@@ -96,7 +98,7 @@ impl Case {
         }
         let settings = Settings::load(&project, &home, flags)?;
         let host = host(&home)?;
-        let case = Self { home, host, project, settings };
+        let case = Self { home, host, project, settings, unlisted_max: NetVerdict::Allow };
         crate::pending::recover(&case);
         Ok(case)
     }
@@ -151,6 +153,7 @@ impl Case {
             _ => (provider_config(self.model())?, self.tools(how).await?),
         };
         let options = self.options(&session.id, &agent);
+        let net = self.net(&tools).await?;
         let mut agent = Agent::start(
             &self.host,
             AgentOptions {
@@ -165,6 +168,8 @@ impl Case {
                 session: session.folder.clone(),
                 access: SessionAccess::Write,
                 config,
+                provider_net: None,
+                net,
                 ui,
             },
         )
@@ -191,6 +196,23 @@ impl Case {
         }
         check_names(&tools)?;
         Ok(tools)
+    }
+
+    /// The network that tools are granted from, if any tool could use one.
+    async fn net(&self, tools: &[Tool]) -> Result<Option<Net>, Failure> {
+        let settings = &self.settings.net;
+        let is_wanted = tools.iter().flat_map(|tool| tool.tools()).any(|tool| !tool.powers.net.is_empty());
+        // Rules are read also where nobody uses them: a mistake is said at once.
+        if !is_wanted && settings.rules.is_empty() {
+            return Ok(None);
+        }
+        let options = settings.options(netfetch(&self.host)?, self.unlisted_max);
+        Net::new(&self.host, options).await.map(Some).map_err(|error| match error {
+            wardian_host::Error::Policy(message) => {
+                Failure::usage(message).hint("docs/settings.md tells what a rule is")
+            }
+            error => error.into(),
+        })
     }
 
     fn options(&self, session: &str, agent: &Code) -> Options {
@@ -233,6 +255,13 @@ pub fn agent(host: &Host) -> Result<Code, Failure> {
     Ok(host.load("agent", bytes, Some(digest))?)
 }
 
+/// The network policy that this binary carries.
+pub fn netfetch(host: &Host) -> Result<Code, Failure> {
+    let (bytes, digest) = embedded::NETFETCH.ok_or_else(no_components)?;
+    announce(host, digest, "netfetch");
+    Ok(host.load("netfetch", bytes, Some(digest))?)
+}
+
 fn no_components() -> Failure {
     Failure::failed("this wardian was built without components").hint("build it with: cargo xtask build")
 }
@@ -268,6 +297,8 @@ pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool
         session: folder.to_owned(),
         access: SessionAccess::Read,
         config: HashMap::new(),
+        provider_net: None,
+        net: None,
         ui,
     };
     Ok(Agent::start(host, options).await?)

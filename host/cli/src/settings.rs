@@ -12,6 +12,7 @@ use wardian_host::wit::{Approve, Budget, Rule, Verdict};
 
 use crate::failure::Failure;
 use crate::home::{Home, SMALL_FILE_BYTES_MAX};
+use crate::net::{Net, NetFile};
 
 pub const PROJECT_FILE: &str = "wardian.toml";
 pub const HOME_FILE: &str = "config.toml";
@@ -41,6 +42,7 @@ struct File {
     limits: LimitsFile,
     session: SessionFile,
     rule: Vec<RuleFile>,
+    net: NetFile,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, clap::ValueEnum)]
@@ -98,7 +100,7 @@ struct RuleFile {
 
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum VerdictFile {
+pub enum VerdictFile {
     Allow,
     Ask,
     Deny,
@@ -117,6 +119,7 @@ pub struct Settings {
     pub parallel_calls_max: u32,
     pub retries_max: u32,
     pub response_bytes_max: u64,
+    pub net: Net,
 }
 
 /// Flags that win over the files.
@@ -140,6 +143,9 @@ pub struct Flags {
     /// A further tool component (repeatable)
     #[arg(long = "component", value_name = "FILE.wasm")]
     pub components: Vec<PathBuf>,
+    /// A host that tools may send requests to; '*' for any public one (repeatable)
+    #[arg(long = "net", value_name = "HOST[:PORT]")]
+    pub net: Vec<String>,
 }
 
 fn read(path: &Path) -> Result<Option<File>, Failure> {
@@ -207,6 +213,9 @@ fn check_project(file: &File, path: &Path) -> Result<(), Failure> {
     if !file.components.is_empty() {
         return only_home("`components`");
     }
+    if let Some(what) = file.net.widens() {
+        return only_home(what);
+    }
     Ok(())
 }
 
@@ -233,6 +242,8 @@ impl Settings {
         }
         let user_mode = user.approve.unwrap_or(Mode::Files);
         let mode = flags.approve.unwrap_or_else(|| project.approve.map_or(user_mode, |mode| mode.min(user_mode)));
+        let (own, yours) = ((project.net, PROJECT_FILE), (user.net, HOME_FILE, Path::new(HOME_FILE)));
+        let net = Net::merge(own, yours, &flags.net)?;
         let limits = Limits::default();
         let limit = |project, user, default| bound(None, project, user, Some(default)).unwrap_or(default);
         let instructions: Vec<String> = [user.instructions, project.instructions].into_iter().flatten().collect();
@@ -311,6 +322,7 @@ impl Settings {
                 user.session.response_bytes_max,
                 RESPONSE_BYTES_MAX,
             ),
+            net,
         })
     }
 }

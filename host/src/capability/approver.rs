@@ -11,7 +11,7 @@ use crate::wit::{Answer, Question};
 
 /// A question that the user sees. Dropping it withdraws the question.
 pub struct Pending {
-    answer: watch::Receiver<Option<Answer>>,
+    pub(crate) answer: watch::Receiver<Option<Answer>>,
     task: tokio::task::AbortHandle,
 }
 

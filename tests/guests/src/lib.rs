@@ -4,6 +4,7 @@
 
 mod endless;
 pub mod files;
+mod net;
 mod plain;
 #[cfg(target_family = "wasm")]
 mod raw;
@@ -88,6 +89,8 @@ tool_kit::export!([
     Tool::new("Walk", "Counts the files below a directory.", walk::walk).reads_files(),
     Tool::new("ReadAll", "Reads a file from end to end, again and again.", walk::read_all).reads_files(),
     Tool::new("WriteAll", "Writes over a file, again and again.", walk::write_all).writes_files(),
+    Tool::new("Fetch", "Sends a request and says what came back.", net::fetch).sends_to(["*"]),
+    Tool::new("FetchUndeclared", "The same, without having asked for the power.", net::fetch),
     // These end the instance.
     Tool::new("Trap", "Panics with the text.", endless::trap),
     Tool::new("Exit", "Exits with status 3.", endless::exit),

@@ -5,10 +5,12 @@
 
 pub mod compact;
 pub mod dist;
+pub mod download;
 /// The guests' own: what runs in a sandbox there is the plain model here.
 #[path = "../../guests/src/files.rs"]
 pub mod files;
 pub mod journal;
+pub mod net;
 pub mod overlay;
 pub mod process;
 pub mod random;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wardian_host::wit::{
     Answer as Permission, Approve, Budget, Change, Commit, CommitOptions, Event, FileAccess, Grant, Options, Powers,
-    Question, ReviewError, ReviewOptions, Selected, ToolCall, Update,
+    Question, ReviewError, ReviewOptions, Selected, ToolCall, Unlisted, Update,
 };
 use wardian_host::{
     Agent, AgentOptions, Code, Files, Host, HostOptions, Layer, Limits, ProjectAccess, SessionAccess, Spawned, Tool,
@@ -112,7 +112,12 @@ impl Overlay {
         let powers = Powers { files, net: vec![], process: vec![], env: vec![] };
         // One call has an answer for each of many steps.
         let limits = Limits { output_bytes_max: 64 << 20, ..Limits::default() };
-        ToolCallOptions { grant: Grant { powers, limits }, files: self.files(), progress: None }
+        ToolCallOptions {
+            grant: Grant { powers, limits, unlisted: Unlisted::Deny },
+            files: self.files(),
+            net: None,
+            progress: None,
+        }
     }
 
     /// Calls a tool of the guests, in an instance of its own.
@@ -177,6 +182,8 @@ impl Overlay {
             session: self.folder.path().join("session"),
             access: SessionAccess::Write,
             config: HashMap::new(),
+            net: None,
+            provider_net: None,
             ui: Arc::new(Nobody),
         };
         kit().runtime.block_on(async {

@@ -10,6 +10,9 @@ mod damage;
 #[cfg(unix)]
 mod interrupt;
 mod limits;
+mod net;
+mod net_session;
+mod net_tls;
 mod powers;
 #[cfg(unix)]
 mod review;

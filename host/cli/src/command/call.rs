@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wardian_host::Agent;
-use wardian_host::wit::{CallErrorKind, ReviewOptions, ToolCall};
+use wardian_host::wit::{CallErrorKind, NetVerdict, ReviewOptions, ToolCall};
 
 use crate::case::{Case, How, Which};
 use crate::failure::{Failure, code};
@@ -36,6 +36,9 @@ pub struct Arguments {
     /// A further tool component (repeatable)
     #[arg(long = "component", value_name = "FILE.wasm")]
     components: Vec<PathBuf>,
+    /// A host that the tool may send requests to; '*' for any public one (repeatable)
+    #[arg(long = "net", value_name = "HOST[:PORT]")]
+    net: Vec<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -43,8 +46,11 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Outcome {
     // Whoever types the call has allowed it.
-    let flags = Flags { components: arguments.components, approve: Some(Mode::All), ..Flags::default() };
+    let (components, net) = (arguments.components, arguments.net);
+    let flags = Flags { components, net, approve: Some(Mode::All), ..Flags::default() };
     let mut case = Case::new(arguments.directory.as_deref(), &flags)?;
+    // Of the network only what was named: an input may come from elsewhere.
+    case.unlisted_max = NetVerdict::Deny;
     if let Some(seconds) = arguments.max_seconds {
         case.settings.limits.wall_ms_max = seconds.saturating_mul(1000);
         case.settings.limits.cpu_ms_max = case.settings.limits.cpu_ms_max.min(seconds.saturating_mul(1000));

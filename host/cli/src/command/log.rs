@@ -127,6 +127,16 @@ fn describe(line: &str) -> String {
             let output = event["output"]["text"].as_str().unwrap_or_default();
             format!("{} {} ms: {}", text("tool"), event["ms"], short(output))
         }
+        "net.request" => {
+            let what = match (event["status"].as_u64(), event["error"].is_object()) {
+                (Some(status), false) => status.to_string(),
+                (Some(status), true) => format!("{status}, {}", error()),
+                (None, _) => error(),
+            };
+            let (decision, bytes, ms) = (text("decision"), &event["bytes_in"], &event["ms"]);
+            let rule = text("rule");
+            format!("{} {} · {decision} by {rule} · {what} · {bytes} bytes, {ms} ms", text("method"), text("url"))
+        }
         "context.compact" => format!("keeps {} messages after: {}", event["keep"], text("summary")),
         "session.end" if event["error"].is_object() => format!("{}: {}", text("stop"), error()),
         "session.end" => format!("{}: {}", text("stop"), text("text")),

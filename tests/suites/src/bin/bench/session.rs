@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use wardian_host::wit::{
-    Answer, Approve, Budget, Event, FileAccess, Grant, Options, Powers, Question, ToolCall, Update,
+    Answer, Approve, Budget, Event, FileAccess, Grant, Options, Powers, Question, ToolCall, Unlisted, Update,
 };
 use wardian_host::{
     Agent, AgentOptions, Files, Host, Layer, Limits, ProjectAccess, SessionAccess, Tool, ToolCallOptions, Ui, UiFuture,
@@ -57,8 +57,9 @@ impl Bench {
         let call = ToolCall { id: "1".into(), tool: "Echo".into(), input: r#"{"text":"hello"}"#.into() };
         let powers = Powers { files: FileAccess::Read, net: vec![], process: vec![], env: vec![] };
         let options = ToolCallOptions {
-            grant: Grant { powers, limits: Limits::default() },
+            grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: self.files("calls")?,
+            net: None,
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());
@@ -122,6 +123,8 @@ impl Bench {
             session: session.to_owned(),
             access: SessionAccess::Write,
             config: HashMap::from([("scenario".to_owned(), scenario)]),
+            provider_net: None,
+            net: None,
             ui,
         };
         Ok(Agent::start(host, options).await?)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use wardian_host::wit::{FileAccess, Grant, Outcome, Part, Powers, ToolCall};
+use wardian_host::wit::{FileAccess, Grant, Outcome, Part, Powers, ToolCall, Unlisted};
 use wardian_host::{Files, Host, Layer, Limits, Tool, ToolCallOptions};
 
 use crate::Bench;
@@ -124,8 +124,8 @@ async fn call(
 ) -> Result<(Cost, Outcome)> {
     let call = ToolCall { id: "1".into(), tool: name.into(), input: input.to_string() };
     let powers = Powers { files: access, net: vec![], process: vec![], env: vec![] };
-    let grant = Grant { powers, limits: Limits::default() };
-    let options = ToolCallOptions { grant, files: files.clone(), progress: None };
+    let grant = Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny };
+    let options = ToolCallOptions { grant, files: files.clone(), net: None, progress: None };
     let start = Began::now();
     let finished = tool.call(&call, &options).await;
     let took = start.cost();

@@ -1,0 +1,169 @@
+//! What code does while it runs: recorded as it becomes known, and the user asked where it needs leave.
+
+use std::collections::VecDeque;
+
+use crate::event::{self, Event};
+use crate::state::State;
+use crate::wardian::agent::types::{CallError, CallErrorKind};
+use crate::wardian::host::approver::{self, Answer, Pending, Question};
+use crate::wardian::host::sandbox::{self, Activity, Finished, NetQuestion, NetRequest, Running};
+use crate::wardian::host::types::Unlisted;
+use crate::wardian::tool::types::{FileAccess, Powers, Tool, ToolCall};
+
+/// Refused requests that the error of a call names.
+const REFUSED_NAMED_MAX: usize = 3;
+
+/// A call whose code runs.
+pub struct Active {
+    pub running: Running,
+    pub tool: Tool,
+    component: String,
+    /// Taken and not answered, the oldest first. The first is the one that `asking` is about.
+    questions: VecDeque<NetQuestion>,
+    asking: Option<Pending>,
+    refused: Vec<String>,
+}
+
+impl Active {
+    pub fn new(running: Running, tool: Tool, component: String) -> Self {
+        Self { running, tool, component, questions: VecDeque::new(), asking: None, refused: Vec::new() }
+    }
+
+    pub fn writes(&self) -> bool {
+        self.tool.powers.files == FileAccess::Write
+    }
+
+    /// Looks at the code once. Fails where nothing can be recorded any more.
+    pub fn advance(&mut self, state: &mut State, call: &ToolCall) -> Result<Option<Finished>, String> {
+        let finished = self.running.finish();
+        self.take(state, call, self.running.activities())?;
+        if finished.is_none() {
+            self.ask(state, call)?;
+        }
+        Ok(finished)
+    }
+
+    /// Ends the code, if it still runs, and records what is left.
+    pub fn end(&mut self, state: &mut State, call: &ToolCall) -> Result<(), String> {
+        // Withdraws the question.
+        self.asking = None;
+        self.take(state, call, self.running.end())
+    }
+
+    fn take(&mut self, state: &mut State, call: &ToolCall, activities: Vec<Activity>) -> Result<(), String> {
+        for activity in activities {
+            match activity {
+                Activity::NetRequest(request) => {
+                    if let (false, Some(error)) = (request.allowed, &request.error) {
+                        self.refused.push(format!("{} {}: {}", request.method, request.url, error.message));
+                    }
+                    let owner = (Some(call.id.clone()), None);
+                    state.record(Event::NetRequest(net_request(request, owner, &self.component)))?;
+                }
+                Activity::NetQuestion(question) => self.questions.push_back(question),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the user one question after the other, as far as they are answered.
+    fn ask(&mut self, state: &mut State, call: &ToolCall) -> Result<(), String> {
+        loop {
+            if let Some(pending) = &self.asking {
+                let Some(answer) = pending.answer() else { return Ok(()) };
+                self.asking = None;
+                self.answered(state, call, answer, "user")?;
+            }
+            let Some(question) = self.questions.front() else { return Ok(()) };
+            let powers = vec![format!("net:{}", question.host)];
+            let (id, tool, net) = (call.id.clone(), call.tool.clone(), Some(question.host.clone()));
+            let summary = format!("{} {}", question.method, question.url);
+            let ask = event::PermissionAsk { id, tool, powers, summary: summary.clone(), net };
+            state.record(Event::PermissionAsk(ask))?;
+            if state.gate.unlisted() == Unlisted::Deny {
+                // The mode answers for the user, as it does at the gate.
+                self.answered(state, call, Answer::Unavailable, "mode")?;
+                continue;
+            }
+            if state.gate.allows_host(&call.tool, &question.host) {
+                self.answered(state, call, Answer::Session, "user")?;
+                continue;
+            }
+            let powers =
+                Powers { files: FileAccess::None, net: vec![question.host.clone()], process: vec![], env: vec![] };
+            let (id, tool, input) = (call.id.clone(), call.tool.clone(), call.input.clone());
+            let pending = approver::ask(&Question { id, tool, powers, summary, input });
+            self.running.awaits(&pending);
+            self.asking = Some(pending);
+        }
+    }
+
+    fn answered(&mut self, state: &mut State, call: &ToolCall, given: Answer, by: &str) -> Result<(), String> {
+        let Some(NetQuestion { id, host, .. }) = self.questions.pop_front() else { return Ok(()) };
+        let (allowed, by, scope) = match given {
+            Answer::Once => (true, by, "once"),
+            Answer::Session => (true, by, "session"),
+            Answer::Deny => (false, by, "once"),
+            Answer::Unavailable => (false, "mode", "session"),
+        };
+        if given == Answer::Session {
+            state.gate.allow_host_until_end(&call.tool, &host);
+        }
+        let (by, scope) = (by.to_owned(), scope.to_owned());
+        let answer = event::PermissionAnswer { id: call.id.clone(), allowed, by, scope, net: Some(host) };
+        // Before its effect.
+        state.record(Event::PermissionAnswer(answer))?;
+        state.recorder.sync()?;
+        self.running.answer(id, allowed);
+        Ok(())
+    }
+
+    /// Tells whoever reads a failed call's error about requests that were refused: the code itself is not told why.
+    pub fn explain(&self, error: &mut CallError) {
+        if self.refused.is_empty() || !matches!(error.kind, CallErrorKind::Failed | CallErrorKind::NotPermitted) {
+            return;
+        }
+        for refused in self.refused.iter().take(REFUSED_NAMED_MAX) {
+            error.message.push_str("\nnot sent: ");
+            error.message.push_str(refused);
+        }
+        if let Some(more @ 1..) = self.refused.len().checked_sub(REFUSED_NAMED_MAX) {
+            error.message.push_str(&format!("\nand {more} more"));
+        }
+    }
+}
+
+/// Records what the session's own composition did, for the last model request that was made.
+pub fn own(state: &mut State) -> Result<(), String> {
+    if state.recorder.is_replay() {
+        return Ok(());
+    }
+    for activity in sandbox::own_activities() {
+        // There is nobody to ask: the provider may reach the server that the user configured, and no other.
+        if let Activity::NetRequest(request) = activity {
+            let owner = (None, Some(state.calls.saturating_sub(1)));
+            let agent = state.options.agent.clone();
+            state.record(Event::NetRequest(net_request(request, owner, &agent)))?;
+        }
+    }
+    Ok(())
+}
+
+fn net_request(request: NetRequest, (id, call): (Option<String>, Option<u64>), component: &str) -> event::NetRequest {
+    let decision = if request.allowed { "allow" } else { "deny" };
+    let error = request.error.map(|error| event::Error { kind: error.kind, message: error.message, at: error.at });
+    event::NetRequest {
+        id,
+        call,
+        component: component.to_owned(),
+        method: request.method,
+        url: request.url,
+        decision: decision.to_owned(),
+        rule: request.rule,
+        status: request.status,
+        bytes_in: request.bytes_in,
+        bytes_out: request.bytes_out,
+        ms: request.ms,
+        error,
+    }
+}

@@ -1,0 +1,333 @@
+//! What a call does over the network, for whoever watches it: requests that are over, and questions.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::wit::{Activity, NetError, NetQuestion, NetRequest};
+
+/// What may wait to be taken. Code that does more waits.
+const WAITING_MAX: usize = 256;
+
+/// Bytes of bodies that a request has moved.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) received: AtomicU64,
+    pub(crate) sent: AtomicU64,
+}
+
+/// The activities of one call, or of the agent's own composition.
+pub(crate) struct Activities {
+    log: Mutex<Log>,
+    /// Changes whenever there is something to look at.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Log {
+    waiting: VecDeque<Activity>,
+    /// Requests under way, by number.
+    open: BTreeMap<u64, Open>,
+    questions: HashMap<u32, oneshot::Sender<bool>>,
+    next: u64,
+    /// No more code runs.
+    is_closed: bool,
+    /// How long questions have waited for an answer: that time is not the call's.
+    asked: Duration,
+    asking_since: Option<Instant>,
+}
+
+struct Open {
+    method: String,
+    url: String,
+    rule: String,
+    since: Instant,
+    moved: Arc<Moved>,
+    status: Option<u16>,
+}
+
+impl Open {
+    fn end(self, allowed: bool, error: Option<NetError>) -> Activity {
+        Activity::NetRequest(NetRequest {
+            method: self.method,
+            url: self.url,
+            allowed,
+            rule: self.rule,
+            status: self.status,
+            bytes_in: self.moved.received.load(Ordering::Relaxed),
+            bytes_out: self.moved.sent.load(Ordering::Relaxed),
+            ms: self.since.elapsed().as_millis() as u64,
+            error,
+        })
+    }
+}
+
+pub(crate) fn net_error(kind: &str, message: impl Into<String>) -> NetError {
+    NetError { kind: kind.to_owned(), message: message.into(), at: None }
+}
+
+impl Default for Activities {
+    fn default() -> Self {
+        Self { log: Mutex::default(), changed: watch::Sender::new(()) }
+    }
+}
+
+impl Activities {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        // Nothing in here is left half done by a panic.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, mut log: MutexGuard<'_, Log>, activity: Activity) {
+        if !log.is_closed {
+            log.waiting.push_back(activity);
+        }
+        drop(log);
+        self.changed.send_replace(());
+    }
+
+    /// Takes what there is.
+    pub(crate) fn take(&self) -> Vec<Activity> {
+        let taken = self.log().waiting.drain(..).collect();
+        self.changed.send_replace(());
+        taken
+    }
+
+    /// Ends what is under way: nothing comes after it.
+    pub(crate) fn close(&self) {
+        let mut log = self.log();
+        let open = std::mem::take(&mut log.open);
+        log.waiting.extend(open.into_values().map(|open| open.end(true, Some(cut_off()))));
+        log.questions.clear();
+        log.is_closed = true;
+        drop(log);
+        self.changed.send_replace(());
+    }
+
+    /// Waits until there is something to take.
+    pub(crate) async fn some(&self) {
+        self.until(|log| !log.waiting.is_empty()).await;
+    }
+
+    /// Waits until there is room for more.
+    pub(crate) async fn room(&self) {
+        self.until(|log| log.waiting.len() < WAITING_MAX).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Log) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !holds(&self.log()) {
+            // Cannot fail: the sender is `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// A request that is not sent.
+    pub(crate) fn refused(&self, method: &str, url: &str, rule: &str, error: NetError) {
+        let (method, url, rule) = (method.to_owned(), url.to_owned(), rule.to_owned());
+        let open = Open { method, url, rule, since: Instant::now(), moved: Arc::default(), status: None };
+        self.put(self.log(), open.end(false, Some(error)));
+    }
+
+    /// Asks, and waits for the answer. No answer is a no.
+    pub(crate) async fn ask(&self, method: &str, host: &str, url: &str) -> bool {
+        let Some((id, answered)) = self.put_question(method, host, url) else { return false };
+        /// A question that is not waited for any more stops the clock, too.
+        struct Asking<'a>(&'a Activities, u32);
+        impl Drop for Asking<'_> {
+            fn drop(&mut self) {
+                let mut log = self.0.log();
+                log.questions.remove(&self.1);
+                if log.questions.is_empty()
+                    && let Some(since) = log.asking_since.take()
+                {
+                    log.asked += since.elapsed();
+                }
+            }
+        }
+        let _asking = Asking(self, id);
+        answered.await.unwrap_or(false)
+    }
+
+    fn put_question(&self, method: &str, host: &str, url: &str) -> Option<(u32, oneshot::Receiver<bool>)> {
+        let (answer, answered) = oneshot::channel();
+        let mut log = self.log();
+        if log.is_closed {
+            return None;
+        }
+        let id = log.next as u32;
+        log.next += 1;
+        log.questions.insert(id, answer);
+        log.asking_since.get_or_insert_with(Instant::now);
+        let (method, host, url) = (method.to_owned(), host.to_owned(), url.to_owned());
+        self.put(log, Activity::NetQuestion(NetQuestion { id, method, host, url }));
+        Some((id, answered))
+    }
+
+    pub(crate) fn answer(&self, id: u32, allowed: bool) {
+        if let Some(answer) = self.log().questions.remove(&id) {
+            let _ = answer.send(allowed);
+        }
+    }
+
+    /// How long questions have waited so far.
+    pub(crate) fn asked(&self) -> Duration {
+        let log = self.log();
+        log.asked + log.asking_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Waits so long, not counting the time in which the user was asked.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        let start = Instant::now();
+        loop {
+            let left = time.saturating_add(self.asked()).saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// A request is about to be sent.
+    pub(crate) fn begin(self: &Arc<Self>, method: &str, url: &str, rule: &str) -> Record {
+        let moved = Arc::<Moved>::default();
+        let mut log = self.log();
+        let id = log.next;
+        log.next += 1;
+        let (method, url, rule) = (method.to_owned(), url.to_owned(), rule.to_owned());
+        let open = Open { method, url, rule, since: Instant::now(), moved: moved.clone(), status: None };
+        if !log.is_closed {
+            log.open.insert(id, open);
+        }
+        drop(log);
+        Record { activities: self.clone(), id, moved }
+    }
+}
+
+fn cut_off() -> NetError {
+    net_error("cut-off", "the code ended, or lost interest, before the request was over")
+}
+
+/// A request under way. Dropping it says that it was cut off.
+pub(crate) struct Record {
+    activities: Arc<Activities>,
+    id: u64,
+    pub(crate) moved: Arc<Moved>,
+}
+
+impl Record {
+    pub(crate) fn status(&self, status: u16) {
+        if let Some(open) = self.activities.log().open.get_mut(&self.id) {
+            open.status = Some(status);
+        }
+    }
+
+    fn end(&self, allowed: bool, rule: Option<&str>, error: Option<NetError>) {
+        let mut log = self.activities.log();
+        // Otherwise it ended already.
+        if let Some(mut open) = log.open.remove(&self.id) {
+            if let Some(rule) = rule {
+                open.rule = rule.to_owned();
+            }
+            self.activities.put(log, open.end(allowed, error));
+        }
+    }
+
+    pub(crate) fn done(self) {
+        self.end(true, None, None);
+    }
+
+    pub(crate) fn failed(self, error: NetError) {
+        self.end(true, None, Some(error));
+    }
+
+    /// The policy refused it after it had begun.
+    pub(crate) fn denied(self, rule: &str, error: NetError) {
+        self.end(false, Some(rule), Some(error));
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.end(true, None, Some(cut_off()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(activities: &Activities) -> Vec<Option<String>> {
+        let error = |activity| match activity {
+            Activity::NetRequest(request) => request.error.map(|error| error.kind),
+            Activity::NetQuestion(question) => Some(format!("question {}", question.host)),
+        };
+        activities.take().into_iter().map(error).collect()
+    }
+
+    #[test]
+    fn every_request_is_told_once() {
+        let activities = Arc::<Activities>::default();
+        activities.begin("GET", "u", "r").done();
+        drop(activities.begin("GET", "u", "r"));
+        let open = activities.begin("GET", "u", "r");
+        assert_eq!(errors(&activities), [None, Some("cut-off".to_owned())]);
+        activities.close();
+        drop(open);
+        drop(activities.begin("GET", "u", "r"));
+        assert_eq!(errors(&activities), [Some("cut-off".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_a_no() {
+        let activities = Arc::<Activities>::default();
+        let asking = |host: &'static str| {
+            let activities = activities.clone();
+            tokio::spawn(async move { activities.ask("GET", host, "u").await })
+        };
+        let (yes, no, none) = (asking("a"), asking("b"), asking("c"));
+        for _ in 0..3 {
+            activities.some().await;
+            for activity in activities.take() {
+                let Activity::NetQuestion(question) = activity else { panic!() };
+                match question.host.as_str() {
+                    "a" => activities.answer(question.id, true),
+                    "b" => activities.answer(question.id, false),
+                    _ => {}
+                }
+            }
+            if yes.is_finished() && no.is_finished() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(yes.await.unwrap() && !no.await.unwrap());
+        activities.close();
+        assert!(!none.await.unwrap());
+        assert!(!activities.ask("GET", "d", "u").await);
+    }
+
+    #[tokio::test]
+    async fn the_time_in_which_the_user_is_asked_is_not_the_calls() {
+        let activities = Arc::<Activities>::default();
+        let asking = tokio::spawn({
+            let activities = activities.clone();
+            async move { activities.ask("GET", "a", "u").await }
+        });
+        activities.some().await;
+        let start = Instant::now();
+        let sleeping = tokio::spawn({
+            let activities = activities.clone();
+            async move { activities.sleep(Duration::from_millis(50)).await }
+        });
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert!(!sleeping.is_finished());
+        activities.close();
+        assert!(!asking.await.unwrap());
+        sleeping.await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(195), "{:?}", start.elapsed());
+    }
+}
