@@ -181,12 +181,7 @@ impl Tool {
         let http_import = http::import(&code.component);
         let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default(), http_import };
         tool.tools = Arc::new(tool.describe().await?);
-        if let Some(import) = &tool.http_import
-            && tool.tools.iter().all(|tool| tool.powers.net.is_empty())
-        {
-            let (name, import) = (tool.code.name.clone(), import.clone());
-            return Err(Error::Power { name, import, power: "net" });
-        }
+        check_power(&tool.code.name, tool.http_import.as_deref(), &tool.tools)?;
         Ok(tool)
     }
 
@@ -398,6 +393,16 @@ fn fault(broke: Broke, meter: &Meter, stderr: &Captured) -> Fault {
     }
 }
 
+/// A component that could send requests has a tool that says so.
+fn check_power(name: &str, http_import: Option<&str>, tools: &[ToolInfo]) -> Result<(), Error> {
+    match http_import {
+        Some(import) if tools.iter().all(|tool| tool.powers.net.is_empty()) => {
+            Err(Error::Power { name: name.to_owned(), import: import.to_owned(), power: "net" })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_description(tool: &ToolInfo) -> Result<(), String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if tool.name.is_empty() || tool.name.len() > NAME_BYTES_MAX || !tool.name.chars().all(fine) {
@@ -493,6 +498,33 @@ mod tests {
             progress: None,
         };
         wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()
+    }
+
+    #[test]
+    fn who_could_send_requests_asks_for_the_power() {
+        let host = Host::new(crate::HostOptions::default()).unwrap();
+        let import = |text: &str| {
+            let code = host.load("x", &wat::parse_str(text).unwrap(), None).unwrap();
+            http::import(&code.component)
+        };
+        let sends = import("(component (import \"wasi:http/outgoing-handler@0.2.6\" (instance)))");
+        assert_eq!(sends.as_deref(), Some("wasi:http/outgoing-handler@0.2.6"));
+        assert_eq!(import("(component (import \"wasi:http/types@0.2.6\" (instance)))"), None);
+        let tool = |net: &[&str]| ToolInfo {
+            name: "T".to_owned(),
+            description: String::new(),
+            input_schema: "{}".to_owned(),
+            powers: Powers {
+                files: FileAccess::None,
+                net: net.iter().map(|host| (*host).to_owned()).collect(),
+                process: vec![],
+                env: vec![],
+            },
+        };
+        let error = check_power("tool-x", sends.as_deref(), &[tool(&[])]).unwrap_err().to_string();
+        assert!(error.contains("tool-x") && error.contains("wasi:http") && error.contains("`net`"), "{error}");
+        assert!(check_power("tool-x", sends.as_deref(), &[tool(&[]), tool(&["*"])]).is_ok());
+        assert!(check_power("tool-x", None, &[tool(&[])]).is_ok());
     }
 
     #[test]

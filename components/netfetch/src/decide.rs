@@ -67,10 +67,20 @@ impl Policy {
     }
 
     pub fn decide(&mut self, request: Request) -> Decision {
-        match self.first_hop(request) {
+        match self.count("").and_then(|()| self.first_hop(request)) {
             Ok(hop) => self.decide_hop(hop),
             Err(denial) => Decision::Deny(denial),
         }
+    }
+
+    /// Refused ones count, too: code that is told no must not go on asking for ever.
+    fn count(&mut self, shown: &str) -> Result<(), Denial> {
+        let max = self.options.limits.requests_max;
+        self.requests = self.requests.saturating_add(1);
+        if self.requests > max {
+            return Err(deny("requests-max", format!("requests-max reached ({max})"), shown));
+        }
+        Ok(())
     }
 
     fn first_hop(&self, request: Request) -> Result<Hop, Denial> {
@@ -98,11 +108,6 @@ impl Policy {
             Ok(found) => found,
             Err(denial) => return Decision::Deny(denial),
         };
-        if self.requests >= self.options.limits.requests_max {
-            let reason = format!("requests-max reached ({})", self.options.limits.requests_max);
-            return Decision::Deny(deny("requests-max", reason, &shown));
-        }
-        self.requests += 1;
         let decision = self.next;
         self.next += 1;
         let host = hop.place.named();
@@ -210,7 +215,9 @@ impl Policy {
 
     pub fn redirect(&mut self, decision: u32, hop: u32, status: u16, location: Option<&[u8]>) -> Option<Decision> {
         let location = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))?;
-        let next = self.passed(decision).and_then(|passed| self.next_hop(passed, hop, status, location));
+        let shown = self.passed(decision).map(|passed| passed.place.shown()).unwrap_or_default();
+        let counted = self.count(&shown);
+        let next = counted.and_then(|()| self.next_hop(self.passed(decision)?, hop, status, location));
         Some(match next {
             Ok(hop) => self.decide_hop(hop),
             Err(denial) => Decision::Deny(denial),

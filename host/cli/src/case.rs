@@ -153,7 +153,7 @@ impl Case {
             _ => (provider_config(self.model())?, self.tools(how).await?),
         };
         let options = self.options(&session.id, &agent);
-        let net = self.net(&tools).await?;
+        let net = if how == How::Commit { None } else { self.net(&tools).await? };
         let mut agent = Agent::start(
             &self.host,
             AgentOptions {

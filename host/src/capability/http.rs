@@ -12,6 +12,7 @@ pub(crate) mod policy;
 mod send;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView};
@@ -68,6 +69,7 @@ impl Http {
                 policy: tokio::sync::Mutex::default(),
                 activities: call.activities.clone(),
                 under_way: Arc::default(),
+                is_over: AtomicBool::new(false),
             })
         });
         Self { ctx, hooks: Hooks(sending) }

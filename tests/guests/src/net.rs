@@ -58,8 +58,10 @@ const SHOWN_BYTES_MAX: usize = 4096;
 /// What is read, or written, at a time.
 const STEP_BYTES: u64 = 64 << 10;
 
+/// The case's name.
 fn told(error: &ErrorCode) -> String {
-    error.name().to_owned()
+    let text = format!("{error:?}");
+    text.trim_start_matches("ErrorCode::").split('(').next().unwrap_or_default().to_owned()
 }
 
 /// Takes a URL apart, without looking at it any closer: that is what is tested.

@@ -296,7 +296,7 @@ async fn a_body_that_is_not_what_it_says_is_an_error() {
     });
     let fetched = local().await.fetch(json!({"url": short.url("/")})).await;
     assert_eq!(fetched.failed().0, "incomplete");
-    assert!(fetched.result.unwrap_err().contains("HTTP-response-incomplete"));
+    assert!(fetched.result.unwrap_err().contains("HttpResponseIncomplete"));
     // It was asked for what it is: so a bomb has no fuse.
     let gzip = Server::says("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nxyz");
     let fetched = local().await.fetch(json!({"url": gzip.url("/")})).await;
@@ -339,7 +339,7 @@ async fn requests_of_a_call_are_counted() {
     let fetched = client.fetch(json!({"url": waiting.url("/"), "at_once": 3})).await;
     let mut ended: Vec<String> = serde_json::from_value(fetched.data().clone()).unwrap();
     ended.sort();
-    assert_eq!(ended, ["200", "200", "connection-limit-reached"]);
+    assert_eq!(ended, ["200", "200", "ConnectionLimitReached"]);
     assert!(fetched.requests.iter().any(|request| request.rule == "concurrent-max"), "{:?}", fetched.requests);
 }
 

@@ -86,6 +86,14 @@ impl Inner {
         Some(connection)
     }
 
+    /// Lets others use a connection that takes any number of requests at once.
+    pub(crate) fn share(&self, origin: &NetOrigin, connection: &Connection) {
+        if let Sender::Http2(sender) = &connection.sender {
+            let (sender, task) = (Sender::Http2(sender.clone()), connection.task.clone());
+            self.give_back(origin, Connection { sender, peer: connection.peer, task });
+        }
+    }
+
     /// Keeps a connection for later.
     pub(crate) fn give_back(&self, origin: &NetOrigin, connection: Connection) {
         let Ok(mut pools) = self.pool.lock() else { return };

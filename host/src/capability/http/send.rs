@@ -1,7 +1,7 @@
 //! A request on its way: the policy at every hop, the clock at every wait.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(crate) struct Sending {
     pub(crate) policy: tokio::sync::Mutex<Option<Policy>>,
     pub(crate) activities: Arc<Activities>,
     pub(crate) under_way: Arc<AtomicU64>,
+    /// The call has used up its requests, and it is recorded.
+    pub(crate) is_over: AtomicBool,
 }
 
 pub(crate) type Sent = Result<http::Response<WasiBody>, Error>;
@@ -194,10 +196,12 @@ impl Sending {
             let (response, connection) = match self.exchange(hop_sent, &record, &clock).await {
                 Ok(received) => received,
                 Err(Outcome::Denied(denial)) => {
+                    self.forget(number).await;
                     record.denied(&denial.rule, denial_error(&denial));
                     return Err(denied(&denial));
                 }
                 Err(Outcome::Failed((told, error))) => {
+                    self.forget(number).await;
                     record.failed(told);
                     return Err(error);
                 }
@@ -214,6 +218,7 @@ impl Sending {
                     self.net.0.give_back(&origin, connection);
                 }
                 record.done();
+                self.forget(number).await;
                 decision = next;
                 continue;
             }
@@ -222,12 +227,22 @@ impl Sending {
         Err(Error::LoopDetected)
     }
 
+    async fn forget(&self, decision: u32) {
+        if let Some(policy) = self.policy.lock().await.as_mut() {
+            policy.forget(decision).await;
+        }
+    }
+
     /// Leave to send, or the error of having none.
     async fn leave(&self, decision: Decision, method: &str) -> Result<Checked, Error> {
         match decision {
             Decision::Allow(checked) => Ok(checked),
             Decision::Deny(denial) => {
-                self.activities.refused(method, &denial.shown, &denial.rule, denial_error(&denial));
+                // Code that goes on after that is told so each time, the journal once.
+                let is_repeated = denial.rule == "requests-max" && self.is_over.swap(true, Ordering::AcqRel);
+                if !is_repeated {
+                    self.activities.refused(method, &denial.shown, &denial.rule, denial_error(&denial));
+                }
                 Err(denied(&denial))
             }
             Decision::Ask(question) => {
@@ -347,6 +362,9 @@ impl Sending {
         let header_bytes_max = clock.limits.header_bytes_max;
         let connecting = connect(&self.net.0, &checked.origin, &addresses, clock.connect, header_bytes_max);
         let connected = clock.within(clock.connect, bound(), connecting).await.map_err(Outcome::Failed)?;
+        if let Ok(connection) = &connected {
+            self.net.0.share(&checked.origin, connection);
+        }
         connected.map_err(|failure| {
             let message = failure.message();
             Outcome::Failed(match failure {
