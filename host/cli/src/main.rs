@@ -16,6 +16,7 @@ mod command;
 mod embedded;
 mod failure;
 mod home;
+mod model;
 mod net;
 mod pending;
 mod review;
