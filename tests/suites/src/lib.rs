@@ -7,6 +7,7 @@ pub mod compact;
 pub mod dist;
 pub mod download;
 pub mod journal;
+pub mod models;
 pub mod net;
 pub mod process;
 pub mod synthetic;
