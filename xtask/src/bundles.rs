@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn reads_a_manifest() {
-        let text = "name = 'x'\nagent = 'agent.wac'\nproviders = ['p', 'q']\nworkspace = 'w'\nnetfetch = 'n'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+        let text = "name = 'x'\nagent = 'agent.wac'\nproviders = ['p', 'q']\nworkspace = 'w'\nnetfetch = 'n'\n\
+                    tools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
         let manifest = parse(text).unwrap();
         assert_eq!(["p", "q"].map(|name| agent_file(&manifest, name)), ["agent.wasm", "agent-q.wasm"]);
         assert_eq!(manifest.workspace, "w");
@@ -234,7 +235,7 @@ mod tests {
         for (text, reason) in [
             ("name = 'x'\nagent = 'a'\nlimit = 1\n", "unknown key `limit`"),
             ("name = 'x'\n", "`agent` is missing"),
-            ("name = 'x'\nagent = 'a'\n", "`workspace` is missing"),
+            ("name = 'x'\nagent = 'a'\nproviders = ['p']\n", "`workspace` is missing"),
             ("name = 'x'\nagent = 'a'\nproviders = []\n", "`providers` is missing or empty"),
             ("name = 'x'\nagent = '../a'\n", "`agent` must be a name"),
             ("name = 'x'\nagent = 1\n", "`agent` must be text"),

@@ -11,7 +11,7 @@ mod rules;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -157,6 +157,17 @@ pub enum Answer {
     Status(u16, Vec<(&'static str, String)>, String),
     /// An event stream of these bytes, whatever they are.
     Stream(String),
+    /// For Chat Completions: so many events, so many a second. The text of each is [`now`], when it was sent, and a space.
+    Paced {
+        events: u32,
+        per_second: u32,
+    },
+}
+
+/// Microseconds on the clock of this process.
+pub fn now() -> u64 {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(EPOCH.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl From<Reply> for Answer {
@@ -316,6 +327,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Sent, s
             let pieces = text.as_bytes().chunks(1 << 20).map(Bytes::copy_from_slice).collect();
             stream(&state, pieces, Duration::ZERO, End::Whole)
         }
+        Answer::Paced { events, per_second } => paced(*events, *per_second),
         Answer::Reply(reply, shape) => {
             let rendered = state.protocol.render(reply, number);
             log.sealed.extend(rendered.sealed);
@@ -398,9 +410,30 @@ fn stream(state: &Arc<State>, pieces: Vec<Bytes>, pause: Duration, end: End) -> 
             }
         }
     });
-    let mut response = Response::new(Pieces(receive));
+    event_stream(receive)
+}
+
+fn event_stream(pieces: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Sent {
+    let mut response = Response::new(Pieces(pieces));
     response.headers_mut().insert("content-type", "text/event-stream; charset=utf-8".parse().unwrap());
     response
+}
+
+fn paced(events: u32, per_second: u32) -> Sent {
+    let (send, receive) = mpsc::channel(64);
+    tokio::spawn(async move {
+        let start = tokio::time::Instant::now();
+        for number in 0..events {
+            tokio::time::sleep_until(start + Duration::from_secs(1) * number / per_second).await;
+            let event = json!({"choices": [{"index": 0, "delta": {"content": format!("{} ", now())}}]});
+            if send.send(Ok(format!("data: {event}\n\n").into())).await.is_err() {
+                return;
+            }
+        }
+        let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+        let _ = send.send(Ok(format!("data: {end}\n\ndata: [DONE]\n\n").into())).await;
+    });
+    event_stream(receive)
 }
 
 /// A body that is made while it is sent.
