@@ -58,6 +58,11 @@ impl Answer {
         self.stopped
     }
 
+    /// Whether nothing is left but the end.
+    pub fn is_at_stop(&self) -> bool {
+        matches!(self.queue.front(), Some(Event::Stop(_)))
+    }
+
     pub fn has_calls(&self) -> bool {
         !self.calls.is_empty()
     }

@@ -23,6 +23,10 @@ pub const ERROR_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a streamed body: what surrounds each word is a hundred times the word.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
 
+/// Bytes, and time, that a body has to end in after its last word: then the next request finds the connection open.
+const LINGER_BYTES_MAX: u64 = 64 << 10;
+const LINGER_NS_MAX: u64 = 50_000_000;
+
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What is sent.
@@ -88,6 +92,8 @@ pub struct Exchange<T, R> {
     silence_ns_max: u64,
     /// On the host's clock.
     heard_ns: u64,
+    /// Since when only the end of the body is missing, and how many bytes it had then.
+    lingers: Option<(u64, u64)>,
 }
 
 impl<T: Transport, R: Reader> Exchange<T, R> {
@@ -100,6 +106,7 @@ impl<T: Transport, R: Reader> Exchange<T, R> {
             body_bytes: 0,
             silence_ns_max: config.silence_seconds_max.saturating_mul(NS_PER_SECOND),
             heard_ns: now_ns,
+            lingers: None,
         }
     }
 
@@ -108,9 +115,17 @@ impl<T: Transport, R: Reader> Exchange<T, R> {
         self.transport.as_ref()
     }
 
+    /// Whether only the end of the body is missing: it is not waited for longer than a moment.
+    pub fn lingers(&self) -> bool {
+        self.lingers.is_some()
+    }
+
     /// As the contract's `next`.
     pub fn next(&mut self, now_ns: impl Fn() -> u64) -> Result<Option<Event>, ModelError> {
         loop {
+            if self.answer.is_at_stop() && self.linger(&now_ns) {
+                return Ok(None);
+            }
             if let Some(event) = self.answer.next() {
                 if matches!(event, Event::Stop(_)) {
                     self.close();
@@ -132,6 +147,20 @@ impl<T: Transport, R: Reader> Exchange<T, R> {
     fn close(&mut self) {
         self.transport = None;
         self.phase = Phase::Over;
+    }
+
+    /// Whether to wait for the body's end.
+    fn linger(&mut self, now_ns: &impl Fn() -> u64) -> bool {
+        let (Some(transport), Phase::Events(_)) = (&mut self.transport, &self.phase) else { return false };
+        let (since_ns, bytes) = *self.lingers.get_or_insert_with(|| (now_ns(), self.body_bytes));
+        while self.body_bytes - bytes <= LINGER_BYTES_MAX {
+            match transport.read() {
+                Ok(Read::Bytes(more)) => self.body_bytes += more.len() as u64,
+                Ok(Read::Later) => return now_ns().saturating_sub(since_ns) < LINGER_NS_MAX,
+                Ok(Read::End) | Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// Gets one step further; false when there is nothing to be had now.

@@ -23,6 +23,9 @@ const READ_BYTES: u64 = 64 << 10;
 /// cannot wait for both.
 const SENDING_LOOK_NS: u64 = 5_000_000;
 
+/// Between two looks at a body of which only the end is missing.
+const LINGER_LOOK_NS: u64 = 1_000_000;
+
 const CONNECT_NS_MAX: u64 = 30_000_000_000;
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -31,7 +34,9 @@ pub struct Running<R>(RefCell<Exchange<Http, R>>);
 
 impl<R: Reader + 'static> GuestCompletion for Running<R> {
     fn subscribe(&self) -> Pollable {
-        match self.0.borrow().transport() {
+        let exchange = self.0.borrow();
+        match exchange.transport() {
+            Some(_) if exchange.lingers() => monotonic_clock::subscribe_duration(LINGER_LOOK_NS),
             Some(transport) => transport.subscribe(),
             // It answers at once.
             None => monotonic_clock::subscribe_duration(0),
@@ -122,10 +127,12 @@ impl Http {
     /// Sends what the connection takes.
     fn get_on_with_sending(&mut self) {
         let Some(sending) = &mut self.sending else { return };
-        let rest = loop {
+        let is_over = loop {
             let rest = &sending.bytes[sending.sent..];
+            if rest.is_empty() {
+                break true;
+            }
             match sending.stream.check_write() {
-                Ok(_) if rest.is_empty() => break true,
                 Ok(0) => break false,
                 Ok(room) => {
                     let bytes = &rest[..rest.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
@@ -138,7 +145,7 @@ impl Http {
                 Err(_) => break true,
             }
         };
-        if rest && let Some(Sending { stream, body, .. }) = self.sending.take() {
+        if is_over && let Some(Sending { stream, body, .. }) = self.sending.take() {
             drop(stream);
             // A body that was cut off fails here and as the request's own error.
             let _ = OutgoingBody::finish(body, None);

@@ -15,6 +15,11 @@ use crate::settings::Settings;
 
 pub const DEFAULT: &str = "demo";
 
+/// Seconds in which a server sends nothing of an answer. Models think for minutes.
+const SILENCE_SECONDS_MAX: u64 = 600;
+/// What that may be set to: a day.
+const SILENCE_SECONDS_LIMIT: u64 = 86_400;
+
 /// What a model is given by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Model {
@@ -77,11 +82,9 @@ pub struct Price {
     pub output: f64,
 }
 
-/// A header that the host adds to requests to one origin.
+/// A header that the host adds to requests to the base URL's origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Scheme, host and port, as `https://api.example` or `http://127.0.0.1:8080`.
-    pub origin: String,
     pub header: &'static str,
     pub value: Secret,
 }
@@ -89,7 +92,12 @@ pub struct Credential {
 /// A service as a run uses it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chosen {
+    pub service: Service,
     pub base_url: Url,
+    /// The user said where it is.
+    pub is_own: bool,
+    /// What a server may be silent for.
+    pub silence_seconds_max: u64,
     /// What its provider finds in its configuration.
     pub config: HashMap<String, String>,
     pub credential: Option<Credential>,
@@ -196,10 +204,15 @@ impl Service {
             ("model".to_owned(), model.to_owned()),
             ("options".to_owned(), options),
         ]);
-        if let Some(seconds) = file.silence_seconds_max {
-            config.insert("silence-seconds-max".to_owned(), seconds.to_string());
+        let silence_seconds_max = file.silence_seconds_max.unwrap_or(SILENCE_SECONDS_MAX);
+        if !(1..=SILENCE_SECONDS_LIMIT).contains(&silence_seconds_max) {
+            return Err(Failure::usage(format!(
+                "models.{}.silence_seconds_max must be from 1 to {SILENCE_SECONDS_LIMIT}",
+                self.name()
+            )));
         }
-        Ok(Chosen { base_url, config, credential })
+        config.insert("silence-seconds-max".to_owned(), silence_seconds_max.to_string());
+        Ok(Chosen { service: self, base_url, is_own, silence_seconds_max, config, credential })
     }
 
     /// Never repeats the text: it may have a password in it.
@@ -234,7 +247,7 @@ impl Service {
             .hint(format!("use an https:// base URL, or unset {variable} if the server needs no key")));
         }
         let (header, value) = self.header(key);
-        Ok(Credential { origin: base_url.origin().ascii_serialization(), header, value })
+        Ok(Credential { header, value })
     }
 }
 
@@ -316,15 +329,16 @@ mod tests {
     #[test]
     fn keys_go_where_they_belong() {
         let chosen = choose(Service::OpenAi, "", &[("OPENAI_API_KEY", " sk-1 ")]).unwrap();
+        assert_eq!((chosen.base_url.as_str(), chosen.is_own), ("https://api.openai.com/v1", false));
         let credential = chosen.credential.unwrap();
-        assert_eq!((credential.origin.as_str(), credential.header), ("https://api.openai.com", "authorization"));
+        assert_eq!(credential.header, "authorization");
         assert_eq!(credential.value.reveal(), "Bearer sk-1");
         assert!(chosen.config.values().all(|value| !value.contains("sk-1")), "{:?}", chosen.config);
 
         let settings = "anthropic = { key = 'k', base_url = 'http://127.0.0.1:99/x/' }";
         let chosen = choose(Service::Anthropic, settings, &[]).unwrap();
-        let credential = chosen.credential.unwrap();
-        assert_eq!((credential.origin.as_str(), credential.header), ("http://127.0.0.1:99", "x-api-key"));
+        assert_eq!((chosen.base_url.as_str(), chosen.is_own), ("http://127.0.0.1:99/x/", true));
+        assert_eq!(chosen.credential.unwrap().header, "x-api-key");
         // The environment wins over the file.
         let chosen = choose(Service::Anthropic, settings, &[("ANTHROPIC_API_KEY", "e")]).unwrap();
         assert_eq!(chosen.credential.unwrap().value.reveal(), "e");
@@ -356,6 +370,14 @@ mod tests {
         assert_eq!(chosen.config["silence-seconds-max"], "5");
         let debugged = format!("{:?}", toml::from_str::<ServiceFile>("key = 'hunter2'").unwrap());
         assert!(!debugged.contains("hunter2"), "{debugged}");
+    }
+
+    #[test]
+    fn a_silence_has_bounds() {
+        for (seconds, holds) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
+            let settings = format!("chat = {{ base_url = 'http://[::1]:1', silence_seconds_max = {seconds} }}");
+            assert_eq!(choose(Service::Chat, &settings, &[]).is_ok(), holds, "{seconds}");
+        }
     }
 
     #[test]

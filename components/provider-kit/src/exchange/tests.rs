@@ -65,6 +65,26 @@ fn what_follows_the_end_is_of_no_interest() {
 }
 
 #[test]
+fn the_end_of_the_body_is_waited_for_but_not_long() {
+    // With time standing still, the bytes after the last word are read to their end.
+    let mut exchange = Exchange::new(events("data: end\n\n: bye\n\n"), Plain, "plain", &testing::config(), 0);
+    while !matches!(exchange.next(|| 0), Ok(Some(Event::Stop(_)))) {}
+    // A body without an end.
+    let waits = |sign: &[u8], bytes: usize| {
+        let body = [b"data: end\n\n", sign.repeat(100_000).as_slice()].concat();
+        let played = Played::new(200, "text/event-stream", &body, bytes);
+        let mut exchange = Exchange::new(played, Plain, "plain", &testing::config(), 0);
+        let looks = Cell::new(0);
+        while !matches!(exchange.next(|| looks.get() * 1_000_000), Ok(Some(Event::Stop(_)))) {
+            looks.set(looks.get() + 1);
+        }
+        looks.get()
+    };
+    assert!((50..60).contains(&waits(b":\n\n", 11)), "by time");
+    assert!(waits(b":\n\n", 50_000) < 10, "by bytes");
+}
+
+#[test]
 fn a_stream_that_breaks_off_is_an_error_unless_all_was_said() {
     assert_eq!(read(events("data: a\n\n")).unwrap().stop, Some(StopReason::MaxTokens));
     assert_eq!(read(events("data: a\n\n").broken(broken())).unwrap().stop, Some(StopReason::MaxTokens));

@@ -8,7 +8,7 @@ use super::{Rendered, Reply};
 /// Marks for the cache in one request.
 const MARKS_MAX: usize = 4;
 
-pub fn check(body: &Value, sealed: &[String]) -> Checked {
+pub fn check(body: &Value) -> Checked {
     let known =
         ["model!", "max_tokens!", "messages!", "system", "tools", "tool_choice", "stream", "thinking", "temperature"];
     fields("body", body, &known)?;
@@ -72,8 +72,7 @@ pub fn check(body: &Value, sealed: &[String]) -> Checked {
                 }
                 (Some("thinking"), false) => {
                     fields("thinking", block, &["type", "thinking!", "signature!"])?;
-                    let whole = format!("{}/{}", block["signature"], block["thinking"]);
-                    if !sealed.contains(&whole) {
+                    if block["signature"] != rules::seal(block["thinking"].as_str().unwrap_or_default()) {
                         return refuse("Invalid `signature` in `thinking` block");
                     }
                 }
@@ -112,7 +111,7 @@ pub fn render(reply: &Reply, number: usize) -> Rendered {
     let start =
         json!({"message": {"id": "msg", "type": "message", "role": "assistant", "content": [], "usage": usage}});
     let mut events: Vec<(&'static str, Value)> = vec![("message_start", start), ("ping", json!({}))];
-    let (mut content, mut sealed) = (Vec::new(), Vec::new());
+    let mut content = Vec::new();
     let mut block = |start: Value, deltas: Vec<Value>, whole: Value| {
         let index = content.len();
         events.push(("content_block_start", json!({"index": index, "content_block": start})));
@@ -121,9 +120,8 @@ pub fn render(reply: &Reply, number: usize) -> Rendered {
         content.push(whole);
     };
     if !reply.reasoning.is_empty() {
-        let signature = format!("Eq{number}==");
+        let signature = rules::seal(&reply.reasoning);
         let whole = json!({"type": "thinking", "thinking": reply.reasoning, "signature": signature});
-        sealed.push(format!("{}/{}", whole["signature"], whole["thinking"]));
         let deltas = vec![
             json!({"type": "thinking_delta", "thinking": reply.reasoning}),
             json!({"type": "signature_delta", "signature": signature}),
@@ -152,5 +150,5 @@ pub fn render(reply: &Reply, number: usize) -> Rendered {
         event["type"] = name.into();
         (Some(name), event.to_string())
     });
-    Rendered { events: events.collect(), document, sealed }
+    Rendered { events: events.collect(), document }
 }

@@ -131,5 +131,5 @@ pub fn render(reply: &Reply, number: usize) -> Rendered {
     let document = json!({"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage});
     let done = (None, "[DONE]".to_owned());
     let events = events.into_iter().map(|event| (None, event.to_string())).chain([done]).collect();
-    Rendered { events, document, sealed: Vec::new() }
+    Rendered { events, document }
 }

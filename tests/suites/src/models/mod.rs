@@ -110,8 +110,6 @@ impl Reply {
 struct Rendered {
     events: Vec<(Option<&'static str>, String)>,
     document: Value,
-    /// What must come back unchanged with the next request.
-    sealed: Vec<String>,
 }
 
 /// How the bytes of an answer are sent.
@@ -189,7 +187,6 @@ pub struct Seen {
 struct Log {
     seen: Vec<Seen>,
     next: usize,
-    sealed: Vec<String>,
     /// When a client went away before its answer was complete.
     left: Vec<Instant>,
     /// When each answer's first bytes were handed over.
@@ -306,9 +303,9 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Sent, s
         Err((404, json!({"error": {"message": "Not Found", "type": "not_found_error"}})))
     } else {
         rules::check_head(state.protocol, &headers).and_then(|()| match state.protocol {
-            Protocol::OpenAi => openai::check(&body, &log.sealed),
+            Protocol::OpenAi => openai::check(&body),
             Protocol::Chat => chat::check(&body),
-            Protocol::Anthropic => anthropic::check(&body, &log.sealed),
+            Protocol::Anthropic => anthropic::check(&body),
         })
     };
     let refused = checked.as_ref().err().map(|(status, body)| format!("{status}: {body}"));
@@ -330,7 +327,6 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Sent, s
         Answer::Paced { events, per_second } => paced(*events, *per_second),
         Answer::Reply(reply, shape) => {
             let rendered = state.protocol.render(reply, number);
-            log.sealed.extend(rendered.sealed);
             if shape.document {
                 return Ok(whole(200, &[], &rendered.document.to_string()));
             }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rules::{self, Checked, fields, list, refuse, text};
 use super::{Rendered, Reply};
 
-pub fn check(body: &Value, sealed: &[String]) -> Checked {
+pub fn check(body: &Value) -> Checked {
     let known = [
         "model!",
         "input!",
@@ -53,7 +53,8 @@ pub fn check(body: &Value, sealed: &[String]) -> Checked {
                 }
                 fields("reasoning", item, &["type", "summary", "encrypted_content!"])?;
                 let content = text("encrypted_content", &item["encrypted_content"])?;
-                if !item["summary"].is_array() || !sealed.iter().any(|known| known == content) {
+                let summary = item["summary"][0]["text"].as_str().unwrap_or_default();
+                if !item["summary"].is_array() || content != rules::seal(summary) {
                     return refuse("The encrypted content could not be verified.");
                 }
                 unled = true;
@@ -118,9 +119,9 @@ fn output(output: &Value) -> Checked {
 pub fn render(reply: &Reply, number: usize) -> Rendered {
     let mut events: Vec<(&'static str, Value)> =
         vec![("response.created", json!({"response": {"id": "resp", "status": "in_progress", "output": []}}))];
-    let (mut output, mut sealed) = (Vec::new(), Vec::new());
+    let mut output = Vec::new();
     if !reply.reasoning.is_empty() {
-        let content = format!("gAAAA-{number}");
+        let content = rules::seal(&reply.reasoning);
         let summary = json!([{"type": "summary_text", "text": reply.reasoning}]);
         let item = json!({"type": "reasoning", "id": "rs", "summary": summary, "encrypted_content": content});
         events.push((
@@ -131,7 +132,6 @@ pub fn render(reply: &Reply, number: usize) -> Rendered {
         events.push(("response.reasoning_summary_text.delta", json!({"output_index": 0, "delta": reply.reasoning})));
         events.push(("response.output_item.done", json!({"output_index": 0, "item": item})));
         output.push(item);
-        sealed.push(content);
     }
     if !reply.text.is_empty() {
         let index = output.len();
@@ -171,5 +171,5 @@ pub fn render(reply: &Reply, number: usize) -> Rendered {
         event["sequence_number"] = sequence.into();
         (Some(name), event.to_string())
     });
-    Rendered { events: numbered.collect(), document, sealed }
+    Rendered { events: numbered.collect(), document }
 }
