@@ -13,7 +13,8 @@ use wardian_host::{
 use crate::embedded;
 use crate::failure::{Failure, open_failure};
 use crate::home::{Home, Locked};
-use crate::model::{self, Chosen, Credential, Model};
+use crate::model::{self, Model};
+use crate::provider_net::provider_net;
 use crate::settings::{Flags, Settings};
 
 /// Bytes of a component file; the largest known, a whole Python, has a tenth of this.
@@ -77,10 +78,8 @@ pub struct Case {
 #[derive(Default)]
 struct ForProvider {
     config: HashMap<String, String>,
-    /// Where its requests may go.
-    origin: Option<url::Url>,
-    /// For the host alone.
-    credential: Option<Credential>,
+    /// Its service, and nothing else.
+    net: Option<Net>,
 }
 
 /// An agent with an open session.
@@ -160,7 +159,7 @@ impl Case {
             How::Commit => (agent(&self.host)?, ForProvider::default(), Vec::new()),
             _ => {
                 let model = Model::parse(self.model())?;
-                let lent = self.for_provider(&model)?;
+                let lent = self.for_provider(&model).await?;
                 (agent_with(&self.host, model.provider())?, lent, self.tools(how).await?)
             }
         };
@@ -180,7 +179,7 @@ impl Case {
                 session: session.folder.clone(),
                 access: SessionAccess::Write,
                 config: lent.config,
-                provider_net: None,
+                provider_net: lent.net,
                 net,
                 ui,
             },
@@ -228,15 +227,15 @@ impl Case {
     }
 
     /// What the provider of a model is lent.
-    fn for_provider(&self, model: &Model) -> Result<ForProvider, Failure> {
+    async fn for_provider(&self, model: &Model) -> Result<ForProvider, Failure> {
         let scenario = match model {
             Model::Demo => embedded::SCENARIO.ok_or_else(no_components)?.to_owned(),
             Model::Script(path) => String::from_utf8(read_bounded(path, SCENARIO_BYTES_MAX)?)
                 .map_err(|_| Failure::usage(format!("the scenario {} is not UTF-8", path.display())))?,
             Model::Service(service, name) => {
-                let Chosen { base_url, config, credential } =
-                    service.choose(name, &self.settings, |name| std::env::var(name).ok())?;
-                return Ok(ForProvider { config, origin: Some(base_url), credential });
+                let chosen = service.choose(name, &self.settings, |name| std::env::var(name).ok())?;
+                let net = provider_net(&self.host, netfetch(&self.host)?, &chosen).await?;
+                return Ok(ForProvider { config: chosen.config, net: Some(net) });
             }
         };
         let config = HashMap::from([("scenario".to_owned(), scenario)]);

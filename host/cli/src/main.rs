@@ -19,6 +19,7 @@ mod home;
 mod model;
 mod net;
 mod pending;
+mod provider_net;
 mod review;
 mod settings;
 mod show;
