@@ -187,6 +187,9 @@ impl OpenAiReader {
         if let Some(error) = response.get("error").filter(|error| !error.is_null()) {
             return Err(failure(error));
         }
+        if !response.is_object() || response.get("status").is_none() && response.get("output").is_none() {
+            return Err(ModelError::Protocol("what the server sent is no response".to_owned()));
+        }
         if let Value::Array(output) = response["output"].take() {
             for (index, item) in output.into_iter().enumerate().take(ITEMS_MAX) {
                 self.done(index, item, answer);

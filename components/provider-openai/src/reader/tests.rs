@@ -186,6 +186,10 @@ fn what_breaks_an_answer() {
     assert!(matches!(error(cut), ModelError::Network(error) if error.kind == NetworkKind::Reset));
     assert!(matches!(error("data: {\"type\": 3}\n\n"), ModelError::Protocol(_)));
     assert!(matches!(error("data: {\"type\": \"response.completed\"}\n\n"), ModelError::Protocol(_)));
+    for nothing in ["{}", "[1]", "3"] {
+        let played = Played::new(200, "application/json", nothing.as_bytes(), 9);
+        assert!(matches!(read::<OpenAi>(played).unwrap_err().0, ModelError::Protocol(_)), "{nothing}");
+    }
     let far = json!({"type": "response.output_text.delta", "output_index": 4_000_000_000_u64, "delta": "x"});
     assert!(matches!(error(&stream(&[far])), ModelError::Protocol(_)));
 }
