@@ -289,7 +289,7 @@ fn agent_with(host: &Host, provider: &str) -> Result<Code, Failure> {
 /// asked.
 pub fn recorded(host: &Host, folder: &Path) -> Result<Code, Failure> {
     let recorded = recorded_agent(folder);
-    let known = embedded::AGENTS.iter().find(|(.., digest)| recorded.as_deref() == Some(digest));
+    let known = embedded::AGENTS.iter().find(|(.., digest)| recorded.as_deref() == Some(*digest));
     load_agent(host, known.or(embedded::AGENTS.first()))
 }
 
