@@ -187,7 +187,7 @@ impl Transport for Http {
             Err(StreamError::LastOperationFailed(error)) => {
                 Err(match crate::bindings::wasi::http::types::http_error_code(&error) {
                     Some(code) => network_error(code),
-                    None => NetworkError { kind: NetworkKind::Reset, message: error.to_debug_string() },
+                    None => broken(error.to_debug_string()),
                 })
             }
         }
@@ -196,6 +196,12 @@ impl Transport for Http {
 
 fn other(message: &str) -> NetworkError {
     NetworkError { kind: NetworkKind::Other, message: message.to_owned() }
+}
+
+/// What broke a body, where the host has words for it and no code, as Wasmtime's stream of a body has.
+fn broken(message: String) -> NetworkError {
+    let is_late = message.to_ascii_lowercase().contains("timeout");
+    NetworkError { kind: if is_late { NetworkKind::Timeout } else { NetworkKind::Reset }, message }
 }
 
 /// Kind and words for each of the host's codes.
@@ -253,5 +259,7 @@ mod tests {
             let error = network_error(code);
             assert!(error.kind == kind && !error.message.is_empty(), "{error:?}");
         }
+        assert_eq!(broken("connection read timeout".to_owned()).kind, NetworkKind::Timeout);
+        assert_eq!(broken("connection terminated".to_owned()).kind, NetworkKind::Reset);
     }
 }
