@@ -23,8 +23,9 @@ fn main() {
 
 #[derive(Default)]
 struct Embedded {
+    /// Provider, file and SHA-256, in the bundle's order.
+    agents: Vec<(String, PathBuf, String)>,
     /// File and SHA-256.
-    agent: Option<(PathBuf, String)>,
     workspace: Option<(PathBuf, String)>,
     netfetch: Option<(PathBuf, String)>,
     scenario: Option<PathBuf>,
@@ -32,7 +33,8 @@ struct Embedded {
     tools: Vec<(String, PathBuf, String)>,
 }
 
-/// Each line of `embed.txt` is `agent FILE`, `workspace FILE`, `netfetch FILE`, `scenario FILE` or `tool NAME FILE`, with files relative to
+/// Each line of `embed.txt` is `agent PROVIDER FILE`, `workspace FILE`, `netfetch FILE`, `scenario FILE` or
+/// `tool NAME FILE`, with files relative to
 /// `dist`.
 fn read_list(dist: &Path) -> Embedded {
     let list = dist.join("bundles/default/embed.txt");
@@ -48,7 +50,10 @@ fn read_list(dist: &Path) -> Embedded {
     };
     for line in text.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["agent", path] => embedded.agent = Some(digested(file(path))),
+            ["agent", provider, path] => {
+                let (path, digest) = digested(file(path));
+                embedded.agents.push((provider.to_owned(), path, digest));
+            }
             ["workspace", path] => embedded.workspace = Some(digested(file(path))),
             ["netfetch", path] => embedded.netfetch = Some(digested(file(path))),
             ["scenario", path] => embedded.scenario = Some(file(path)),
@@ -71,27 +76,30 @@ fn digested(path: PathBuf) -> (PathBuf, String) {
 
 impl Embedded {
     fn to_rust(&self) -> String {
-        let mut rust = String::from(
-            "/// The tool components: folder name, bytes and their SHA-256.\npub static COMPONENTS: &[(&str, &[u8], &str)] = &[\n",
-        );
-        // `{:?}` of a path is a Rust string literal.
-        for (name, path, digest) in &self.tools {
-            let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?}), {digest:?}),");
+        let mut rust = String::new();
+        for (what, name, list) in [
+            ("The tool components: folder name, bytes and their SHA-256.", "COMPONENTS", &self.tools),
+            ("The composed agents: the provider's name, bytes and their SHA-256.", "AGENTS", &self.agents),
+        ] {
+            let _ = writeln!(rust, "/// {what}\npub static {name}: &[(&str, &[u8], &str)] = &[");
+            // `{:?}` of a path is a Rust string literal.
+            for (name, path, digest) in list {
+                let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?}), {digest:?}),");
+            }
+            rust.push_str("];\n");
         }
         let component = |component: &Option<(PathBuf, String)>| match component {
             Some((path, digest)) => format!("Some((include_bytes!({path:?}), {digest:?}))"),
             None => "None".to_owned(),
         };
-        let (agent, workspace) = (component(&self.agent), component(&self.workspace));
-        let netfetch = component(&self.netfetch);
+        let (workspace, netfetch) = (component(&self.workspace), component(&self.netfetch));
         let scenario = match &self.scenario {
             Some(path) => format!("Some(include_str!({path:?}))"),
             None => "None".to_owned(),
         };
         let _ = write!(
             rust,
-            "];\n/// The composed agent and its SHA-256.\npub static AGENT: Option<(&[u8], &str)> = {agent};\n\
-             /// The workspace that tools are put into, and its SHA-256.\n\
+            "/// The workspace that tools are put into, and its SHA-256.\n\
              pub static WORKSPACE: Option<(&[u8], &str)> = {workspace};\n\
              /// The network policy, and its SHA-256.\npub static NETFETCH: Option<(&[u8], &str)> = {netfetch};\n\
              /// The scenario that `-m demo` plays.\npub static SCENARIO: Option<&str> = {scenario};\n",

@@ -13,6 +13,9 @@ use crate::workspace::{self, Workspace};
 /// The namespace of our components in WAC sources.
 const NAMESPACE: &str = "wardian";
 
+/// What a provider is called in WAC sources, whichever it is.
+const PROVIDER: &str = "wardian:provider";
+
 /// The bundle that the `wardian` program carries.
 pub const DEFAULT: &str = "default";
 
@@ -21,6 +24,8 @@ pub const DEFAULT: &str = "default";
 struct Manifest {
     name: String,
     agent: String,
+    /// What the agent is composed with, one after the other.
+    providers: Vec<String>,
     /// What the host puts each tool into.
     workspace: String,
     /// What the host asks about every request.
@@ -88,19 +93,23 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
             .with_context(|| format!("bundle.toml: there is no component `{name}`"))
     };
     let tools = manifest.tools.iter().map(component).collect::<Result<Vec<_>>>()?;
+    let providers = manifest.providers.iter().map(component).collect::<Result<Vec<_>>>()?;
     let inside = component(&manifest.workspace)?;
     let netfetch = component(&manifest.netfetch)?;
 
     let into = workspace.dist.join("bundles").join(&manifest.name);
-    let (agent, list) = (into.join("agent.wasm"), into.join("embed.txt"));
-    let mut made = vec![agent.clone(), list.clone()];
+    let list = into.join("embed.txt");
+    let agents: Vec<PathBuf> =
+        providers.iter().map(|provider| into.join(agent_file(&manifest, &provider.name))).collect();
+    let mut made = agents.clone();
+    made.push(list.clone());
     if let Some(scenario) = &manifest.scenario {
         made.push(into.join(scenario));
     }
     let mut inputs = Inputs::new();
     inputs.sources(workspace, &["host/bundle", "xtask/src", "Cargo.lock"])?;
     inputs.path(&workspace.root, folder)?;
-    for component in parts.iter().chain(&tools).chain([&inside, &netfetch]) {
+    for component in parts.iter().chain(&tools).chain(&providers).chain([&inside, &netfetch]) {
         inputs.path(&workspace.dist, &component.file)?;
     }
     let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
@@ -113,13 +122,14 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
 
     fs::create_dir_all(&into).with_context(|| format!("cannot create {}", into.display()))?;
     let fresh = workspace.dist.join(".stamps").join(format!("{stamp}.wasm"));
-    native::bundle_tool(workspace)?.compose(
-        &source,
-        parts.iter().map(|part| (format!("{NAMESPACE}:{}", part.name), part.file.as_path())),
-        &fresh,
-    )?;
-    workspace::place(&fresh, &agent)?;
-    fs::remove_file(&fresh)?;
+    let tool = native::bundle_tool(workspace)?;
+    for (provider, agent) in providers.iter().zip(&agents) {
+        let parts = parts.iter().map(|part| (format!("{NAMESPACE}:{}", part.name), part.file.as_path()));
+        let provider = (PROVIDER.to_owned(), provider.file.as_path());
+        tool.compose(&source, parts.chain([provider]), &fresh)?;
+        workspace::place(&fresh, agent)?;
+        fs::remove_file(&fresh)?;
+    }
     if let Some(scenario) = &manifest.scenario {
         workspace::place(&folder.join(scenario), &into.join(scenario))?;
     }
@@ -140,7 +150,10 @@ fn embed_list(
 ) -> Result<String> {
     let folder = format!("bundles/{}", manifest.name);
     let file = |component: &Component| anyhow::Ok(component.file.strip_prefix(&workspace.dist)?.display().to_string());
-    let mut list = format!("agent {folder}/agent.wasm\nworkspace {}\nnetfetch {}\n", file(inside)?, file(netfetch)?);
+    let mut list = format!("workspace {}\nnetfetch {}\n", file(inside)?, file(netfetch)?);
+    for provider in &manifest.providers {
+        let _ = writeln!(list, "agent {provider} {folder}/{}", agent_file(manifest, provider));
+    }
     if let Some(scenario) = &manifest.scenario {
         let _ = writeln!(list, "scenario {folder}/{scenario}");
     }
@@ -150,10 +163,24 @@ fn embed_list(
     Ok(list)
 }
 
+/// `agent.wasm` is the one with the first provider.
+fn agent_file(manifest: &Manifest, provider: &str) -> String {
+    if manifest.providers.first().is_some_and(|first| first == provider) {
+        "agent.wasm".to_owned()
+    } else {
+        format!("agent-{provider}.wasm")
+    }
+}
+
 fn parse(text: &str) -> Result<Manifest> {
     let table: toml::Table = text.parse()?;
-    let (mut name, mut agent, mut workspace, mut tools, mut scenario) = (None, None, None, Vec::new(), None);
+    let (mut name, mut agent, mut workspace, mut scenario) = (None, None, None, None);
     let mut netfetch = None;
+    let (mut providers, mut tools) = (Vec::new(), Vec::new());
+    let list = |key: &str, value: &toml::Value| {
+        let list = value.as_array().with_context(|| format!("`{key}` must be a list of component names"))?;
+        list.iter().map(|item| word(key, item)).collect::<Result<Vec<_>>>()
+    };
     for (key, value) in &table {
         match key.as_str() {
             "name" => name = Some(word(key, value)?),
@@ -161,16 +188,15 @@ fn parse(text: &str) -> Result<Manifest> {
             "workspace" => workspace = Some(word(key, value)?),
             "netfetch" => netfetch = Some(word(key, value)?),
             "scenario" => scenario = Some(word(key, value)?),
-            "tools" => {
-                let list = value.as_array().context("`tools` must be a list of component names")?;
-                tools = list.iter().map(|tool| word(key, tool)).collect::<Result<_>>()?;
-            }
+            "providers" => providers = list(key, value)?,
+            "tools" => tools = list(key, value)?,
             _ => bail!("unknown key `{key}`"),
         }
     }
     Ok(Manifest {
         name: name.context("`name` is missing")?,
         agent: agent.context("`agent` is missing")?,
+        providers: Some(providers).filter(|list| !list.is_empty()).context("`providers` is missing or empty")?,
         workspace: workspace.context("`workspace` is missing")?,
         netfetch: netfetch.context("`netfetch` is missing")?,
         tools,
@@ -195,8 +221,10 @@ mod tests {
 
     #[test]
     fn reads_a_manifest() {
-        let text = "name = 'x'\nagent = 'agent.wac'\nworkspace = 'w'\nnetfetch = 'n'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+        let text = "name = 'x'\nagent = 'agent.wac'\nproviders = ['p', 'q']\nworkspace = 'w'\nnetfetch = 'n'\n\
+                    tools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
         let manifest = parse(text).unwrap();
+        assert_eq!(["p", "q"].map(|name| agent_file(&manifest, name)), ["agent.wasm", "agent-q.wasm"]);
         assert_eq!(manifest.workspace, "w");
         assert_eq!(manifest.tools, ["tool-a", "tool-b"]);
         assert_eq!(manifest.scenario.as_deref(), Some("demo.json"));
@@ -207,7 +235,8 @@ mod tests {
         for (text, reason) in [
             ("name = 'x'\nagent = 'a'\nlimit = 1\n", "unknown key `limit`"),
             ("name = 'x'\n", "`agent` is missing"),
-            ("name = 'x'\nagent = 'a'\n", "`workspace` is missing"),
+            ("name = 'x'\nagent = 'a'\nproviders = ['p']\n", "`workspace` is missing"),
+            ("name = 'x'\nagent = 'a'\nproviders = []\n", "`providers` is missing or empty"),
             ("name = 'x'\nagent = '../a'\n", "`agent` must be a name"),
             ("name = 'x'\nagent = 1\n", "`agent` must be text"),
             ("name = 'x'\nagent = 'a'\ntools = 'b'\n", "`tools` must be a list"),

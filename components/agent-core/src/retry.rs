@@ -27,6 +27,7 @@ pub fn delay_ms(error: &ModelError, attempt: u32) -> Option<u64> {
             NetworkKind::Tls | NetworkKind::RefusedByPolicy => None,
         },
         ModelError::Auth(_)
+        | ModelError::Quota(_)
         | ModelError::InvalidRequest(_)
         | ModelError::ContentFilter(_)
         | ModelError::Protocol(_)
@@ -62,6 +63,7 @@ mod tests {
     #[test]
     fn what_cannot_pass_is_not_tried_again() {
         assert_eq!(delay_ms(&ModelError::Auth("no key".into()), 1), None);
+        assert_eq!(delay_ms(&ModelError::Quota("no credit".into()), 1), None);
         assert_eq!(delay_ms(&ModelError::Cancelled, 1), None);
         let tls = NetworkError { kind: NetworkKind::Tls, message: "bad certificate".into() };
         assert_eq!(delay_ms(&ModelError::Network(tls), 1), None);

@@ -182,6 +182,7 @@ fn stop(error: ModelError) -> Stop {
 fn describe(error: &ModelError) -> String {
     match error {
         ModelError::Auth(message) => format!("the provider rejected the key: {message}"),
+        ModelError::Quota(message) => format!("the account has nothing left to spend: {message}"),
         ModelError::RateLimited(limited) => format!("the provider limits the rate: {}", limited.message),
         ModelError::Overloaded(message) => format!("the provider is overloaded: {message}"),
         ModelError::InvalidRequest(message) => format!("the provider rejected the request: {message}"),

@@ -87,6 +87,7 @@ pub fn power_names(powers: &Powers) -> Vec<String> {
 pub fn model_error(error: &ModelError) -> event::Error {
     let (kind, message, at) = match error {
         ModelError::Auth(message) => ("auth", message.clone(), None),
+        ModelError::Quota(message) => ("quota", message.clone(), None),
         ModelError::RateLimited(limited) => ("rate-limited", limited.message.clone(), limited.retry_after_ms),
         ModelError::Overloaded(message) => ("overloaded", message.clone(), None),
         ModelError::InvalidRequest(message) => ("invalid-request", message.clone(), None),
@@ -104,6 +105,7 @@ pub fn recorded_model_error(error: event::Error) -> ModelError {
     let event::Error { kind, message, at } = error;
     match kind.as_str() {
         "auth" => ModelError::Auth(message),
+        "quota" => ModelError::Quota(message),
         "rate-limited" => ModelError::RateLimited(RateLimited { message, retry_after_ms: at }),
         "overloaded" => ModelError::Overloaded(message),
         "invalid-request" => ModelError::InvalidRequest(message),
@@ -269,6 +271,7 @@ mod tests {
     fn model_errors_come_back_unchanged() {
         let errors = [
             ModelError::Auth("a".into()),
+            ModelError::Quota("q".into()),
             ModelError::RateLimited(RateLimited { message: "r".into(), retry_after_ms: Some(5) }),
             ModelError::Network(NetworkError { kind: NetworkKind::Tls, message: "t".into() }),
             ModelError::Limit(LimitReached { name: "steps_max".into(), at: 3 }),

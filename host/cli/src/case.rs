@@ -13,6 +13,8 @@ use wardian_host::{
 use crate::embedded;
 use crate::failure::{Failure, open_failure};
 use crate::home::{Home, Locked};
+use crate::model::{self, Model};
+use crate::provider_net::provider_net;
 use crate::settings::{Flags, Settings};
 
 /// Bytes of a component file; the largest known, a whole Python, has a tenth of this.
@@ -20,8 +22,6 @@ const COMPONENT_BYTES_MAX: u64 = 512 << 20;
 
 /// Bytes of a scenario file.
 const SCENARIO_BYTES_MAX: u64 = 16 << 20;
-
-pub const DEFAULT_MODEL: &str = "demo";
 
 /// Which session a command works on.
 pub enum Which {
@@ -74,6 +74,14 @@ pub struct Case {
     pub unlisted_max: NetVerdict,
 }
 
+/// What the provider of a model is lent.
+#[derive(Default)]
+struct ForProvider {
+    config: HashMap<String, String>,
+    /// Its service, and nothing else.
+    net: Option<Net>,
+}
+
 /// An agent with an open session.
 pub struct Open {
     pub agent: Agent,
@@ -104,7 +112,7 @@ impl Case {
     }
 
     pub fn model(&self) -> &str {
-        self.settings.model.as_deref().unwrap_or(DEFAULT_MODEL)
+        self.settings.model.as_deref().unwrap_or(model::DEFAULT)
     }
 
     /// Finds or creates the session, and keeps others off it.
@@ -147,10 +155,13 @@ impl Case {
             return Err(Failure::usage(format!("session {} belongs to the project {project}", session.id))
                 .hint(format!("work on it there: -C {project}")));
         }
-        let agent = agent(&self.host)?;
-        let (config, tools) = match how {
-            How::Commit => (HashMap::new(), Vec::new()),
-            _ => (provider_config(self.model())?, self.tools(how).await?),
+        let (agent, lent, tools) = match how {
+            How::Commit => (agent(&self.host)?, ForProvider::default(), Vec::new()),
+            _ => {
+                let model = Model::parse(self.model())?;
+                let lent = self.for_provider(&model).await?;
+                (agent_with(&self.host, model.provider())?, lent, self.tools(how).await?)
+            }
         };
         let options = self.options(&session.id, &agent);
         let net = if how == How::Commit { None } else { self.net(&tools).await? };
@@ -167,8 +178,8 @@ impl Case {
                 project: if how == How::Commit { ProjectAccess::Write } else { ProjectAccess::Read },
                 session: session.folder.clone(),
                 access: SessionAccess::Write,
-                config,
-                provider_net: None,
+                config: lent.config,
+                provider_net: lent.net,
                 net,
                 ui,
             },
@@ -215,6 +226,22 @@ impl Case {
         })
     }
 
+    /// What the provider of a model is lent.
+    async fn for_provider(&self, model: &Model) -> Result<ForProvider, Failure> {
+        let scenario = match model {
+            Model::Demo => embedded::SCENARIO.ok_or_else(no_components)?.to_owned(),
+            Model::Script(path) => String::from_utf8(read_bounded(path, SCENARIO_BYTES_MAX)?)
+                .map_err(|_| Failure::usage(format!("the scenario {} is not UTF-8", path.display())))?,
+            Model::Service(service, name) => {
+                let chosen = service.choose(name, &self.settings, |name| std::env::var(name).ok())?;
+                let net = provider_net(&self.host, netfetch(&self.host)?, &chosen).await?;
+                return Ok(ForProvider { config: chosen.config, net: Some(net) });
+            }
+        };
+        let config = HashMap::from([("scenario".to_owned(), scenario)]);
+        Ok(ForProvider { config, ..ForProvider::default() })
+    }
+
     fn options(&self, session: &str, agent: &Code) -> Options {
         let settings = &self.settings;
         Options {
@@ -248,9 +275,26 @@ pub fn host(home: &Home) -> Result<Host, Failure> {
     Ok(Host::new(HostOptions { cache: Some(home.cache()) })?)
 }
 
-/// The composed agent that this binary carries.
+/// The agent for everything that needs no model.
 pub fn agent(host: &Host) -> Result<Code, Failure> {
-    let (bytes, digest) = embedded::AGENT.ok_or_else(no_components)?;
+    load_agent(host, embedded::AGENTS.first())
+}
+
+/// The agent that was composed with this provider.
+fn agent_with(host: &Host, provider: &str) -> Result<Code, Failure> {
+    load_agent(host, embedded::AGENTS.iter().find(|(name, ..)| *name == provider))
+}
+
+/// The agent that a session was begun with, if this binary carries it. All answer a replay alike: what differs is not
+/// asked.
+pub fn recorded(host: &Host, folder: &Path) -> Result<Code, Failure> {
+    let recorded = recorded_agent(folder);
+    let known = embedded::AGENTS.iter().find(|(.., digest)| recorded.as_deref() == Some(*digest));
+    load_agent(host, known.or(embedded::AGENTS.first()))
+}
+
+fn load_agent(host: &Host, agent: Option<&(&str, &'static [u8], &str)>) -> Result<Code, Failure> {
+    let (_, bytes, digest) = agent.ok_or_else(no_components)?;
     announce(host, digest, "agent");
     Ok(host.load("agent", bytes, Some(digest))?)
 }
@@ -290,7 +334,7 @@ fn recorded_files(session: &Path) -> Files {
 /// An agent for looking at a session: nothing is lent but its folder, its layer and its project, all read-only.
 pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool>) -> Result<Agent, Failure> {
     let options = AgentOptions {
-        agent: agent(host)?,
+        agent: recorded(host, folder)?,
         tools,
         files: recorded_files(folder),
         project: ProjectAccess::Read,
@@ -394,21 +438,6 @@ fn check_names(tools: &[Tool]) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// What the provider of a model finds in its configuration.
-fn provider_config(model: &str) -> Result<HashMap<String, String>, Failure> {
-    let scenario = match model.split_once(':') {
-        None if model == DEFAULT_MODEL => embedded::SCENARIO.ok_or_else(no_components)?.to_owned(),
-        Some(("script", path)) => String::from_utf8(read_bounded(Path::new(path), SCENARIO_BYTES_MAX)?)
-            .map_err(|_| Failure::usage(format!("the scenario {path} is not UTF-8")))?,
-        _ => {
-            return Err(
-                Failure::usage(format!("there is no model {model:?}")).hint("this version knows demo and script:FILE")
-            );
-        }
-    };
-    Ok(HashMap::from([("scenario".to_owned(), scenario)]))
 }
 
 /// The digest of the agent that a session was begun with.

@@ -12,6 +12,7 @@ use wardian_host::wit::{Approve, Budget, Rule, Verdict};
 
 use crate::failure::Failure;
 use crate::home::{Home, SMALL_FILE_BYTES_MAX};
+use crate::model::{Prices, Services};
 use crate::net::{Net, NetFile};
 
 pub const PROJECT_FILE: &str = "wardian.toml";
@@ -43,6 +44,8 @@ struct File {
     session: SessionFile,
     rule: Vec<RuleFile>,
     net: NetFile,
+    models: Option<Services>,
+    prices: Prices,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, clap::ValueEnum)]
@@ -120,12 +123,14 @@ pub struct Settings {
     pub retries_max: u32,
     pub response_bytes_max: u64,
     pub net: Net,
+    pub models: Services,
+    pub prices: Prices,
 }
 
 /// Flags that win over the files.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Flags {
-    /// The model: demo, script:FILE
+    /// The model: demo, script:FILE, openai/NAME, chat/NAME, anthropic/NAME
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
     /// What may run without a question
@@ -215,6 +220,13 @@ fn check_project(file: &File, path: &Path) -> Result<(), Failure> {
     }
     if let Some(what) = file.net.widens() {
         return only_home(what);
+    }
+    // Whoever says where requests go gets the conversation, and the key.
+    if file.models.is_some() {
+        return only_home("`models`");
+    }
+    if !file.prices.is_empty() {
+        return only_home("`prices`");
     }
     Ok(())
 }
@@ -323,7 +335,15 @@ impl Settings {
                 RESPONSE_BYTES_MAX,
             ),
             net,
+            models: user.models.unwrap_or_default(),
+            prices: user.prices,
         })
+    }
+
+    #[cfg(test)]
+    pub fn for_models(models: Services) -> Self {
+        let user = File { models: Some(models), ..File::default() };
+        Self::merge(File::default(), user, &Flags::default()).unwrap()
     }
 }
 
@@ -370,6 +390,8 @@ mod tests {
         assert!(check_limits(&file("[limits]\nwall_ms_max = 1"), path).is_ok());
         assert!(check_project(&file("[[rule]]\nverdict = \"allow\"\ntool = \"*\""), path).is_err());
         assert!(check_project(&file("components = [\"x.wasm\"]"), path).is_err());
+        assert!(check_project(&file("[models.openai]\nbase_url = \"https://elsewhere\""), path).is_err());
+        assert!(check_project(&file("[prices.\"openai/x\"]\ninput = 0\noutput = 0"), path).is_err());
         assert!(check_project(&file("[[rule]]\nverdict = \"deny\"\ntool = \"*\""), path).is_ok());
     }
 

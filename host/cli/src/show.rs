@@ -10,6 +10,7 @@ use wardian_host::wit::{
 };
 use wardian_host::{Ui, UiFuture};
 
+use crate::model::Tokens;
 use crate::terminal;
 
 /// Columns of a line about a tool.
@@ -29,12 +30,27 @@ pub struct Show {
     color: bool,
     /// Whether the last thing on stdout was text without a newline at its end.
     mid_line: Mutex<bool>,
+    /// Of answers since they were last asked for.
+    tokens: Mutex<Tokens>,
 }
 
 impl Show {
     pub fn new(style: Style) -> Arc<Self> {
         let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Arc::new(Self { style, color, mid_line: Mutex::new(false) })
+        Arc::new(Self { style, color, mid_line: Mutex::new(false), tokens: Mutex::default() })
+    }
+
+    /// What the answers since the last call of this have cost.
+    pub fn take_tokens(&self) -> Tokens {
+        self.tokens.lock().map(|mut tokens| std::mem::take(&mut *tokens)).unwrap_or_default()
+    }
+
+    fn count(&self, event: &Event) {
+        if let (Event::ResponseEnd(usage), Ok(mut tokens)) = (event, self.tokens.lock()) {
+            tokens.input += usage.input_tokens;
+            tokens.cached += usage.cached_tokens;
+            tokens.output += usage.output_tokens;
+        }
     }
 
     fn dim(&self, text: &str) -> String {
@@ -159,6 +175,7 @@ pub fn print_json(value: &serde_json::Value) {
 
 impl Ui for Show {
     fn event(&self, event: Event) {
+        self.count(&event);
         match self.style {
             Style::People => self.people(event),
             Style::Json => self.json(event),

@@ -10,6 +10,7 @@ pub mod download;
 #[path = "../../guests/src/files.rs"]
 pub mod files;
 pub mod journal;
+pub mod models;
 pub mod net;
 pub mod overlay;
 pub mod process;

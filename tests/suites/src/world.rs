@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::models::Protocol;
 use crate::process::{Done, Running, until};
 use crate::{dist, journal};
 
@@ -240,6 +241,13 @@ pub fn warm() -> PathBuf {
         let mut command = world.command(&["doctor"]);
         command.env("WARDIAN_HOME", &home);
         Running::new(command).wait().exits(0);
+        // Each service has an agent of its own. Nobody listens there, which is found out once it is compiled.
+        world.file("wardian.toml", "[session]\nretries_max = 0\n");
+        for protocol in Protocol::ALL {
+            let mut command = world.command(&["run", "-m", protocol.model(), "Go."]);
+            command.env("WARDIAN_HOME", &home).env(protocol.variables().0, "http://127.0.0.1:1");
+            Running::new(command).wait().exits(1);
+        }
         home.join("cache")
     })
     .clone()

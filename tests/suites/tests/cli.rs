@@ -195,6 +195,8 @@ fn inspect_shows_powers_and_digest() {
         assert!(!imports.iter().any(|import| import.starts_with(power)), "an agent has no {power}: {imports:?}");
     }
     assert!(names("exports").iter().any(|export| export.starts_with("wardian:agent/agent@")));
+    let chat = world.wardian(&["inspect", "agent-provider-chat"]).exits(0).prints(&["wasi:http/outgoing-handler@"]);
+    assert!(!chat.stdout.contains("wasi:sockets"), "{chat}");
     world.wardian(&["inspect", "tool-files"]).exits(0).prints(&["wasi:filesystem", "wardian:tool/tools@"]);
     world.wardian(&["inspect", "missing.wasm"]).exits(2).says(&["missing.wasm"]);
     world.file("text.wasm", "no component");
@@ -209,7 +211,7 @@ fn compose_comes_to_the_same_agent() {
     };
     let source = dist::root().join("bundles/default/agent.wac").display().to_string();
     let parts = [
-        part("provider-script", "provider_script"),
+        part("provider", "provider_script"),
         part("workspace", "workspace"),
         part("session", "session"),
         part("agent-core", "agent_core"),

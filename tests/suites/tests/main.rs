@@ -10,6 +10,8 @@ mod damage;
 #[cfg(unix)]
 mod interrupt;
 mod limits;
+#[cfg(unix)]
+mod models;
 mod net;
 mod net_session;
 mod net_tls;

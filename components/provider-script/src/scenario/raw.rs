@@ -101,6 +101,8 @@ pub struct RawRepeat {
 pub enum Failure {
     /// No key, or a wrong one.
     Auth { message: String },
+    /// Nothing left to spend.
+    Quota { message: String },
     /// Too many requests.
     RateLimited { message: String, retry_after_ms: Option<u64> },
     /// Too busy.
@@ -191,6 +193,7 @@ impl Failure {
     pub fn model_error(&self) -> ModelError {
         match self.clone() {
             Failure::Auth { message } => ModelError::Auth(message),
+            Failure::Quota { message } => ModelError::Quota(message),
             Failure::RateLimited { message, retry_after_ms } => {
                 ModelError::RateLimited(RateLimited { message, retry_after_ms })
             }

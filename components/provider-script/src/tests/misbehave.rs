@@ -80,6 +80,7 @@ fn every_kind_of_error_has_its_case() {
     let m = || "m".to_owned();
     for (kind, expected) in [
         ("auth", ModelError::Auth(m())),
+        ("quota", ModelError::Quota(m())),
         ("rate-limited", ModelError::RateLimited(RateLimited { message: m(), retry_after_ms: None })),
         ("overloaded", ModelError::Overloaded(m())),
         ("invalid-request", ModelError::InvalidRequest(m())),

@@ -51,6 +51,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     let mut case = Case::new(arguments.directory.as_deref(), &flags)?;
     // Of the network only what was named: an input may come from elsewhere.
     case.unlisted_max = NetVerdict::Deny;
+    // No model is asked, so that none has to be there.
+    case.settings.model = None;
     if let Some(seconds) = arguments.max_seconds {
         case.settings.limits.wall_ms_max = seconds.saturating_mul(1000);
         case.settings.limits.cpu_ms_max = case.settings.limits.cpu_ms_max.min(seconds.saturating_mul(1000));

@@ -7,6 +7,7 @@ use crate::case;
 use crate::embedded;
 use crate::failure::code;
 use crate::home::Home;
+use crate::model::Service;
 use crate::settings::{Flags, HOME_FILE, PROJECT_FILE, Settings};
 use crate::show;
 use crate::{Outcome, block_on};
@@ -74,9 +75,9 @@ fn checks() -> Vec<Check> {
         found: writable(&home).map(|()| format!("{} ({} sessions)", home.folder.display(), home.sessions().len())),
         hint: "set WARDIAN_HOME to a folder that you can write to",
     });
-    let settings = case::project(None)
-        .and_then(|project| Settings::load(&project, &home, &Flags::default()))
-        .map(|_| format!("{PROJECT_FILE} here and {HOME_FILE} in the home are fine or absent"));
+    let settings = case::project(None).and_then(|project| Settings::load(&project, &home, &Flags::default()));
+    let models = settings.as_ref().map(models).unwrap_or_default();
+    let settings = settings.map(|_| format!("{PROJECT_FILE} here and {HOME_FILE} in the home are fine or absent"));
     checks.push(Check { name: "settings", found: settings.map_err(|f| f.text()), hint: "mend the line that is named" });
     let host = match case::host(&home) {
         Ok(host) => host,
@@ -90,7 +91,7 @@ fn checks() -> Vec<Check> {
         }
     };
     checks.push(Check { name: "engine", found: Ok("Wasmtime is ready".to_owned()), hint: "" });
-    let agent = match embedded::AGENT {
+    let agent = match embedded::AGENTS.first() {
         Some(_) => case::agent(&host).map(|code| format!("sha256 {}", code.digest)).map_err(|failure| failure.text()),
         None => Err("this wardian was built without components".to_owned()),
     };
@@ -110,10 +111,25 @@ fn checks() -> Vec<Check> {
     });
     checks.push(Check {
         name: "models",
-        found: Ok("demo and script:FILE need no key; try: wardian run -m demo".to_owned()),
+        found: Ok(format!("demo and script:FILE need no key, try: wardian run -m demo{models}")),
         hint: "",
     });
     checks
+}
+
+/// What each service has, or lacks. A key itself is never shown.
+fn models(settings: &Settings) -> String {
+    let state = |service: Service| {
+        let name = service.name();
+        match service.choose("NAME", settings, |name| std::env::var(name).ok()) {
+            Ok(chosen) => {
+                let key = if chosen.credential.is_some() { "with a key" } else { "without a key" };
+                format!(" · {name}/NAME at {} {key}", chosen.base_url.origin().ascii_serialization())
+            }
+            Err(failure) => format!(" · {}", failure.text()),
+        }
+    };
+    Service::ALL.map(state).concat()
 }
 
 fn writable(home: &Home) -> Result<(), String> {

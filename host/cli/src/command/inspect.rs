@@ -11,7 +11,9 @@ use crate::show;
 const COMPONENT_BYTES_MAX: u64 = 512 << 20;
 
 #[derive(clap::Args)]
-#[command(after_help = "Example: wardian inspect tool.wasm\n         wardian inspect agent")]
+#[command(
+    after_help = "Example: wardian inspect tool.wasm\n         wardian inspect agent\n         wardian inspect agent-provider-chat"
+)]
 pub struct Arguments {
     /// A component's file, or the name of one that this wardian carries
     component: PathBuf,
@@ -46,8 +48,10 @@ fn find(component: &std::path::Path) -> Result<Vec<u8>, Failure> {
     if !component.exists()
         && let Some(name) = component.to_str()
     {
-        if name == "agent"
-            && let Some((bytes, _)) = embedded::AGENT
+        let of = |provider: &str| name.strip_prefix("agent-") == Some(provider);
+        let mut agents = embedded::AGENTS.iter().enumerate();
+        if let Some((_, (_, bytes, _))) =
+            agents.find(|(at, (provider, ..))| of(provider) || (*at == 0 && name == "agent"))
         {
             return Ok(bytes.to_vec());
         }

@@ -88,9 +88,10 @@ pub fn run(arguments: Arguments) -> Outcome {
                 continue;
             }
             open.agent.interrupter().reset();
-            let ended = one(&mut open, line).await?;
+            let ended = one(&case, &mut open, &show, line).await?;
             show.fresh_line();
             ended.say();
+            ended.say_usage();
             match changes(&mut open).await {
                 0 => {}
                 number => eprintln!("{} to review · /diff · /commit", review::some(number, "change", "changes")),

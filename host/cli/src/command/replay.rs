@@ -28,7 +28,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         for (name, bytes) in case::components(&[])? {
             tools.push(Tool::new(&host, case::load(&host, &name, &bytes)?).await?);
         }
-        let digest = case::agent(&host)?.digest;
+        let digest = case::recorded(&host, &home.session(&id))?.digest;
         let mut agent = case::reader(&host, &home.session(&id), Show::new(Style::Quiet), tools).await?;
         let opened = agent.open_replay().await?.map_err(|error| open_failure(&id, error))?;
         let mut runs = 0_u64;

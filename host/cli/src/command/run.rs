@@ -7,8 +7,9 @@ use serde_json::json;
 use wardian_host::Error;
 use wardian_host::wit::{ReviewOptions, RunUsage, Stop};
 
-use crate::case::{Case, DEFAULT_MODEL, How, Open, SessionFlags};
+use crate::case::{Case, How, Open, SessionFlags};
 use crate::failure::{Failure, code};
+use crate::model::{self, Model, Price, Tokens};
 use crate::settings::Flags;
 use crate::show::{Show, Style, print_json_line};
 use crate::{Outcome, block_on, review, terminal};
@@ -44,12 +45,13 @@ pub fn run(arguments: Arguments) -> Outcome {
     block_on(async {
         let mut open = case.open(session, How::Overlay, show.clone()).await?;
         let _watching = terminal::watch_interrupts(open.agent.interrupter());
-        let ended = one(&mut open, &prompt).await?;
+        let ended = one(&case, &mut open, &show, &prompt).await?;
         show.fresh_line();
         if arguments.json {
             print_json_line(&ended.json(&open.session.id));
         } else {
             ended.say();
+            ended.say_usage();
             let changes = changes(&mut open).await;
             if changes > 0 {
                 let changes = review::some(changes, "change", "changes");
@@ -86,7 +88,7 @@ fn prompt(given: Option<String>, model: &str) -> Result<String, Failure> {
             text
         }
         Some(text) => text.to_owned(),
-        None if model == DEFAULT_MODEL => DEMO_PROMPT.to_owned(),
+        None if model == model::DEFAULT => DEMO_PROMPT.to_owned(),
         None => {
             return Err(Failure::usage("there is no task").hint("say what to do: wardian run \"…\", or - for stdin"));
         }
@@ -98,12 +100,23 @@ fn prompt(given: Option<String>, model: &str) -> Result<String, Failure> {
 pub struct Ended {
     result: Result<String, Stop>,
     usage: RunUsage,
+    tokens: Tokens,
+    price: Option<Price>,
+    /// A model that tells stories of its own has no cost that anyone wants to see.
+    is_service: bool,
 }
 
 /// One run on an open session.
-pub async fn one(open: &mut Open, prompt: &str) -> Result<Ended, Failure> {
+pub async fn one(case: &Case, open: &mut Open, show: &Show, prompt: &str) -> Result<Ended, Failure> {
+    show.take_tokens();
     match open.agent.run(prompt).await {
-        Ok(Ok((result, usage))) => Ok(Ended { result, usage }),
+        Ok(Ok((result, usage))) => Ok(Ended {
+            result,
+            usage,
+            tokens: show.take_tokens(),
+            price: case.settings.prices.get(case.model()).copied(),
+            is_service: matches!(Model::parse(case.model()), Ok(Model::Service(..))),
+        }),
         Ok(Err(message)) => {
             Err(Failure::failed(message).hint("nothing more was done; free some space, then: wardian run --continue"))
         }
@@ -140,6 +153,23 @@ impl Ended {
         }
     }
 
+    /// Tells a person what it took.
+    pub fn say_usage(&self) {
+        if !self.is_service {
+            return;
+        }
+        let Tokens { input, cached, output } = self.tokens;
+        let requests = if self.usage.requests == 1 { "request" } else { "requests" };
+        let cost = self.cost().map_or(String::new(), |cost| format!(" · ${cost:.4}"));
+        let requests = format!("{} {requests}", self.usage.requests);
+        eprintln!("{requests} · {input} tokens in ({cached} from the cache) · {output} out{cost}");
+    }
+
+    /// US dollars, where the model has a price.
+    fn cost(&self) -> Option<f64> {
+        self.price.map(|price| price.of(self.tokens))
+    }
+
     fn json(&self, session: &str) -> serde_json::Value {
         let stop = match &self.result {
             Ok(_) => "done",
@@ -156,7 +186,9 @@ impl Ended {
             "usage": {
                 "requests": self.usage.requests,
                 "input_tokens": self.usage.input_tokens,
+                "cached_tokens": self.tokens.cached,
                 "output_tokens": self.usage.output_tokens,
+                "cost_usd": self.cost(),
             },
         })
     }
