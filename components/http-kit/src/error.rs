@@ -79,6 +79,16 @@ impl From<ErrorCode> for Error {
             ErrorCode::TlsAlertReceived(payload) => {
                 (Kind::Tls, payload.alert_message.unwrap_or_else(|| "the host sent an alert".to_owned()))
             }
+            ErrorCode::HttpResponseContentCoding(coding) => {
+                let coding = coding.unwrap_or_else(|| "in an unknown way".to_owned());
+                (Kind::Other, format!("the answer came encoded ({coding}), which was not asked for"))
+            }
+            ErrorCode::HttpResponseBodySize(Some(bytes)) => {
+                (Kind::Other, format!("the answer is larger than the {bytes} bytes that one may have"))
+            }
+            ErrorCode::HttpResponseHeaderSectionSize(Some(bytes)) => {
+                (Kind::Other, format!("the answer's header is larger than the {bytes} bytes that one may have"))
+            }
             ErrorCode::InternalError(Some(message)) => (Kind::Other, message),
             code => (Kind::Other, format!("{code:?}")),
         };
@@ -100,6 +110,8 @@ mod tests {
             (ErrorCode::HttpResponseTimeout, Kind::Timeout),
             (ErrorCode::HttpRequestDenied, Kind::Refused),
             (ErrorCode::LoopDetected, Kind::Other),
+            (ErrorCode::HttpResponseContentCoding(Some("gzip".into())), Kind::Other),
+            (ErrorCode::HttpResponseBodySize(Some(7)), Kind::Other),
         ] {
             let error = Error::from(code);
             assert!(error.kind == kind && !error.message.is_empty(), "{error:?}");

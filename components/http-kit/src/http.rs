@@ -99,8 +99,10 @@ impl Http {
         let Some(sending) = &mut self.sending else { return };
         let over = loop {
             let rest = &sending.bytes[sending.sent..];
+            if rest.is_empty() {
+                break true;
+            }
             match sending.stream.check_write() {
-                Ok(_) if rest.is_empty() => break true,
                 Ok(0) => break false,
                 Ok(room) => {
                     let bytes = &rest[..rest.len().min(usize::try_from(room).unwrap_or(usize::MAX))];

@@ -19,6 +19,7 @@ mod home;
 mod net;
 mod pending;
 mod review;
+mod search;
 mod settings;
 mod show;
 mod terminal;
