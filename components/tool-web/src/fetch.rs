@@ -24,8 +24,8 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 /// Of the body of an answer that says why there is none.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
-/// Of a page that is made into Markdown: as a tree it takes twenty times that.
-const HTML_BYTES_MAX: usize = 6 << 20;
+/// Of a page that is made into Markdown: as a tree it may take fifty times that.
+const HTML_BYTES_MAX: usize = 4 << 20;
 
 /// Of an image in a result: model servers take 5 MiB in their encoding, which a third comes on top of.
 const IMAGE_BYTES_MAX: usize = 3_500 << 10;

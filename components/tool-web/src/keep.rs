@@ -70,11 +70,11 @@ mod tests {
         for (url, name) in [
             ("https://example.org/", "example.org"),
             ("https://example.org/a/b.tar.gz?x=/etc", "example.org-b.tar"),
-            ("http://[::1]:80/%2e%2e/%00a/", "::1---00a"),
-            ("https://example.org/..%2f..%2fetc%2fpasswd", "example.org-..-2f..-2fetc-2fpasswd"),
+            ("http://[::1]:80/%2e%2e/%00a/", "1---00a"),
+            ("https://example.org/..%2f..%2fetc%2fpasswd", "example.org-..-2f"),
             ("https://example.org/ä b", "example.org--C3-A4-20b"),
         ] {
-            assert_eq!(stem(&Url::parse(url).unwrap()), name.replace("::1", "--1-").trim_matches('-'), "{url}");
+            assert_eq!(stem(&Url::parse(url).unwrap()), name, "{url}");
         }
         let long = Url::parse(&format!("https://example.org/{}", "x".repeat(500))).unwrap();
         assert_eq!(stem(&long).len(), NAME_CHARS_MAX);

@@ -1,10 +1,12 @@
 //! From a page for browsers to Markdown: the part that is worth reading, with links that lead somewhere.
 
+mod table;
+
 use dom_query::{Document, NodeRef};
-use dom_smoothie::{Config, Readability};
+use dom_smoothie::Readability;
 use htmd::HtmlToMarkdown;
 use htmd::options::{BulletListMarker, HrStyle, Options};
-use url::Url;
+use url::{Position, Url};
 
 use crate::text::line;
 
@@ -65,8 +67,13 @@ pub fn read(html: &str, url: &Url) -> Page {
     let title = title(&document);
     let leads_to = refresh(&document, url);
     document.select(UNSEEN).remove();
+    // The same page in other languages, which for some pages is longer than the page.
+    document.select("li > a[hreflang]").parent().remove();
     resolve(&document, url);
+    table::flatten(&document);
     let (html, part) = choose(&document, url);
+    // A page as a tree is many times the page, and the next step makes another one.
+    drop(document);
     Page { title, markdown: markdown(&html), part, leads_to }
 }
 
@@ -119,14 +126,26 @@ fn resolve(document: &Document, url: &Url) {
     for link in document.select("a[href]").nodes() {
         // A sign beside a heading that links to the heading.
         let text = link.text();
-        let is_sign = matches!(text.trim(), "" | "#" | "¶" | "§" | "🔗" | "Permalink");
+        let is_sign = matches!(text.trim(), "" | "#" | "¶" | "§" | "ⓘ" | "🔗" | "Permalink");
         if is_sign && !link.descendants_it().any(|node| node.has_name("img")) {
             link.remove_from_parent();
             continue;
         }
-        match absolute(&link.attr_or("href", "")) {
+        // Its title says once more where it leads.
+        link.remove_attr("title");
+        // What leads to another place of the same page is of no use once the page is a text.
+        match absolute(&link.attr_or("href", "")).filter(|target| !is_same_page(target, url)) {
             Some(target) => link.set_attr("href", &target),
             None => link.remove_attr("href"),
+        }
+    }
+    // Code is code, also where nothing but its layout says so.
+    for link in document.select("pre a[href]").nodes() {
+        link.remove_attr("href");
+    }
+    for block in document.select("pre").nodes() {
+        if !block.descendants_it().any(|node| node.has_name("code")) {
+            block.set_html(format!("<code>{}</code>", block.inner_html()));
         }
     }
     for image in document.select("img").nodes() {
@@ -142,31 +161,44 @@ fn resolve(document: &Document, url: &Url) {
     }
 }
 
+fn is_same_page(target: &str, url: &Url) -> bool {
+    let page = &url[..Position::AfterQuery];
+    target.strip_prefix(page).is_some_and(|rest| rest.starts_with('#'))
+}
+
 /// The part of the page that is worth reading, as HTML.
 fn choose(document: &Document, url: &Url) -> (String, Part) {
-    let around = document.clone();
-    around.select(AROUND).remove();
-    let body = around.body().unwrap_or_else(|| around.root());
-    let chars = body.normalized_char_count();
-
-    let mains = around.select("main, [role='main']");
+    let mains = document.select("main, [role='main']");
     if let [main] = mains.nodes()
         && main.normalized_char_count() >= PART_CHARS_MIN
     {
+        mains.select(AROUND).remove();
         return (main.html().to_string(), Part::Main);
     }
-    let config = Config { max_elements_to_parse: ARTICLE_ELEMENTS_MAX, ..Config::default() };
-    if let Ok(mut readability) = Readability::with_document(document.clone(), Some(url.as_str()), Some(config))
-        && let Ok(article) = readability.parse()
+    // Looking for it takes a copy.
+    let article = (elements(document) <= ARTICLE_ELEMENTS_MAX).then(|| article(document, url)).flatten();
+    let body = document.body().unwrap_or_else(|| document.root());
+    let all = body.html();
+    document.select(AROUND).remove();
+    let chars = body.normalized_char_count();
+    match article {
         // One that leaves out half of the page is most likely a part of what was looked for.
-        && article.length >= PART_CHARS_MIN
-        && article.length.saturating_mul(2) >= chars
-    {
-        return (article.content.to_string(), Part::Article);
+        Some((html, article_chars)) if article_chars.saturating_mul(2) >= chars => (html, Part::Article),
+        // Some pages are nothing but what surrounds others.
+        _ if chars == 0 => (all.to_string(), Part::Page),
+        _ => (body.html().to_string(), Part::Page),
     }
-    // Some pages have nothing else.
-    let body = if chars == 0 { document.body() } else { None }.unwrap_or(body);
-    (body.html().to_string(), Part::Page)
+}
+
+fn elements(document: &Document) -> usize {
+    document.root().descendants_it().filter(NodeRef::is_element).count()
+}
+
+/// What looks like an article, and its characters.
+fn article(document: &Document, url: &Url) -> Option<(String, usize)> {
+    let mut readability = Readability::with_document(document.clone(), Some(url.as_str()), None).ok()?;
+    let article = readability.parse().ok().filter(|article| article.length >= PART_CHARS_MIN)?;
+    Some((article.content.to_string(), article.length))
 }
 
 fn markdown(html: &str) -> String {
@@ -177,7 +209,7 @@ fn markdown(html: &str) -> String {
         hr_style: HrStyle::Dashes,
         ..Options::default()
     };
-    let converter = HtmlToMarkdown::builder().options(options).build();
+    let converter = table::handlers(HtmlToMarkdown::builder().options(options)).build();
     // It reads a string: there is nothing that could fail.
     let mut markdown = converter.convert(html).unwrap_or_default();
     markdown.retain(is_seen);

@@ -20,3 +20,4 @@ mod session;
 mod start;
 #[cfg(unix)]
 mod terminal;
+mod web;

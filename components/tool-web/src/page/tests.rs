@@ -38,8 +38,7 @@ fn what_authors_write_becomes_markdown() {
         "1. first\n2. second",
         "```rust\nfn main() {\n    grow(1 < 2);\n}\n```",
         "> said",
-        "| Name | Size |",
-        "| a | 1 |",
+        "| Name | Size |\n| --- | --- |\n| a | 1 |",
         "Inline `a_b` and 1.5 (so.)",
     ] {
         let squeezed = markdown.split("  ").filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
@@ -61,7 +60,8 @@ fn what_nobody_sees_is_left_out() {
 fn links_lead_somewhere_from_elsewhere() {
     let markdown = markdown_of(
         "<h2>Head <a href='#head'>¶</a></h2><a href='other'>rel</a> <a href='//cdn.test/x'>host</a> \
-         <a href='javascript:go()'>script</a> <a href='mailto:a@b.test'>mail</a> <a href='#part'>part</a> \
+         <a href='javascript:go()'>script</a> <a href='mailto:a@b.test'>mail</a> <a title=t href='#part'>part</a> \
+         <pre>let <a href='/type'>Type</a></pre> <a href='?q=1&p=2' title='again'>next</a> \
          <img src='pic.png' alt='pic'> <img src='data:image/png;base64,AAAA' alt='inside'> <img data-src='/lazy.png'>",
     );
     for piece in [
@@ -69,7 +69,8 @@ fn links_lead_somewhere_from_elsewhere() {
         "[rel](https://site.test/docs/other)",
         "[host](https://cdn.test/x)",
         "[mail](mailto:a@b.test)",
-        "[part](https://site.test/docs/page?q=1#part)",
+        "```\nlet Type\n```",
+        "[next](https://site.test/docs/page?q=1&p=2)",
         "![pic](https://site.test/docs/pic.png)",
         "![](https://site.test/lazy.png)",
     ] {
@@ -78,7 +79,8 @@ fn links_lead_somewhere_from_elsewhere() {
     for gone in ["¶", "javascript", "base64", "inside"] {
         assert!(!markdown.contains(gone), "{gone} is in:\n{markdown}");
     }
-    assert!(markdown.contains("script"), "{markdown}");
+    // Of links that lead nowhere else their text stays.
+    assert!(markdown.contains(" script [mail]") && markdown.contains(") part\n"), "{markdown}");
     let based = read_at("<base href='/root/'><a href='x'>x</a>", "https://site.test/a/b");
     assert_eq!(based.markdown, "[x](https://site.test/root/x)");
 }
@@ -86,13 +88,13 @@ fn links_lead_somewhere_from_elsewhere() {
 #[test]
 fn the_main_part_is_taken_where_a_page_has_one() {
     let html = format!(
-        "<title> A \n page </title><nav><a href=/>Home</a></nav><main><h1>Here</h1>{}<aside>Ad</aside></main><footer>© us",
+        "<title> A \n page </title><nav><a href=/>Home</a></nav><main><ul><li><a hreflang=de href=/de>Deutsch</a></ul><h1>Here</h1>{}<aside>Ad</aside></main><footer>© us",
         paragraphs(3)
     );
     let page = read_at(&html, "https://site.test/");
     assert_eq!((page.title.as_str(), page.part), ("A page", Part::Main));
     assert!(page.markdown.starts_with("# Here\n\nParagraph 0"), "{}", page.markdown);
-    for gone in ["Home", "Ad", "© us"] {
+    for gone in ["Home", "Ad", "© us", "Deutsch"] {
         assert!(!page.markdown.contains(gone), "{gone}: {}", page.markdown);
     }
     // One that is filled in by scripts is none.
@@ -119,6 +121,31 @@ fn a_page_of_links_stays_whole() {
         (0..50).map(|n| format!("<tr><td><a href='/crate/{n}'>crate-{n}</a><td>what it does</tr>")).collect();
     let page = read_at(&format!("<table>{rows}</table>{}", paragraphs(1)), "https://site.test/");
     assert!(page.markdown.contains("crate-0") && page.markdown.contains("crate-49"), "{}", page.markdown);
+}
+
+#[test]
+fn tables_keep_all_their_cells() {
+    let table = |rows: &str| markdown_of(&format!("<p>before</p><table>{rows}</table><p>after</p>"));
+    let infobox = "<caption>Facts</caption><tr><th colspan=2>Fern<tr><th>Born<td>long<br>ago<tr><th>Size<td>1 | 2";
+    assert_eq!(
+        table(infobox),
+        "before\n\nFacts\n\n| Fern |\n| --- |\n| Born | long ago |\n| Size | 1 \\| 2 |\n\nafter"
+    );
+    let grid = "<thead><tr><td>a</td>  <td>b</td></tr></thead>\n<tbody>\n<tr><td>c</td><td></td></tr></tbody>";
+    assert_eq!(table(grid), "before\n\n| a | b |\n| --- | --- |\n| c | |\n\nafter");
+    let plain = "<tr><td>a<td><b>b</b><tr><td>c<td><a href=/d>d</a>";
+    assert_eq!(table(plain), "before\n\n| a | **b** |\n| --- | --- |\n| c | [d](https://site.test/d) |\n\nafter");
+    // What only places things is no table.
+    let layout = "<tr><td><h2>Head</h2><p>text</p><table><tr><td>inner<td>grid<tr><td>1<td>2</table>";
+    let laid_out = table(layout);
+    for piece in ["## Head", "text", "inner", "grid"] {
+        assert!(laid_out.contains(piece), "{laid_out}");
+    }
+    let nested = table("<tr><th>a<th>b<tr><td>1<td><table><tr><th>x<td>y</table>");
+    assert!(nested.contains("| a | b |\n| --- | --- |\n| 1 | x y |"), "{nested}");
+    // One wide cell does not widen all others.
+    let wide = format!("<tr><th>a<th>b{}<tr><td>{}<td>2", "<tr><td>1<td>2".repeat(1_000), "x".repeat(10_000));
+    assert!(table(&wide).len() < 25_000);
 }
 
 #[test]
