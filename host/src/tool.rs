@@ -1,5 +1,6 @@
 //! Tools: one fresh, limited instance for each call.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use tokio::sync::oneshot;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::capability::http::activities::Activities;
@@ -93,6 +95,8 @@ pub struct Tool {
     tools: Arc<Vec<ToolInfo>>,
     /// The import by which it sends requests.
     http_import: Option<String>,
+    /// What it finds in `wasi:config/store`.
+    config: Arc<WasiConfigVariables>,
 }
 
 /// How a call runs.
@@ -116,6 +120,7 @@ pub(crate) struct State {
     progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
     turns: Arc<Turns>,
     http: Http,
+    config: Arc<WasiConfigVariables>,
 }
 
 impl WasiHttpView for State {
@@ -167,11 +172,22 @@ impl Tool {
     /// When it needs an import that no tool gets, when it does not answer, or when it could send requests and none of its
     /// tools asks for that power.
     pub async fn new(host: &Host, code: Code) -> Result<Self, Error> {
+        Self::configured(host, code, HashMap::new()).await
+    }
+
+    /// The same, for one whose tools depend on what the user's settings say. No secret belongs into `config`: the tool reads
+    /// it.
+    ///
+    /// # Errors
+    /// As [`Tool::new`].
+    pub async fn configured(host: &Host, code: Code, config: HashMap<String, String>) -> Result<Self, Error> {
         let link = |source| Error::Link { name: code.name.clone(), source };
         let mut linker = Linker::new(host.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
         bindings::Tool::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
         http::add_to_linker(&mut linker).map_err(link)?;
+        wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| WasiConfig::from(&*state.config))
+            .map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
@@ -179,7 +195,8 @@ impl Tool {
         let pre = linker.instantiate_pre(&code.component).map_err(link)?;
         let pre = bindings::ToolPre::new(pre).map_err(link)?;
         let http_import = http::import(&code.component);
-        let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default(), http_import };
+        let config = Arc::new(config.into_iter().collect());
+        let mut tool = Self { code, host: host.clone(), pre, tools: Arc::default(), http_import, config };
         tool.tools = Arc::new(tool.describe().await?);
         check_power(&tool.code.name, tool.http_import.as_deref(), &tool.tools)?;
         Ok(tool)
@@ -281,7 +298,8 @@ impl Tool {
         let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
         let unlisted = verdict(options.grant.unlisted);
         let http = Http::new(options.net.as_ref(), options.grant.powers.net.clone(), unlisted);
-        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, turns, http };
+        let (table, config) = (ResourceTable::new(), self.config.clone());
+        let data = State { wasi, table, limiter, meter: meter.clone(), progress, turns, http, config };
         let mut store = Store::new(self.host.engine(), data);
         Limiter::install(&mut store);
         let _ticking = self.host.ticking();

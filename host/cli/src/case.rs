@@ -203,7 +203,7 @@ impl Case {
                 How::Direct => load_direct(&self.host, &name, &bytes)?,
                 _ => load(&self.host, &name, &bytes)?,
             };
-            tools.push(Tool::new(&self.host, code).await?);
+            tools.push(Tool::configured(&self.host, code, self.settings.tool_config(&name)).await?);
         }
         check_names(&tools)?;
         Ok(tools)

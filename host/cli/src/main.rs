@@ -21,6 +21,7 @@ mod net;
 mod pending;
 mod provider_net;
 mod review;
+mod search;
 mod settings;
 mod show;
 mod terminal;

@@ -8,6 +8,7 @@ use wardian_host::wit::{NetLimits, NetPort, NetReach, NetRedirects, NetRule, Net
 use wardian_host::{Code, Credential, NetOptions, Roots, SystemResolver};
 
 use crate::failure::Failure;
+use crate::search::Search;
 use crate::settings::VerdictFile;
 
 #[derive(Debug, Default, Deserialize)]
@@ -232,6 +233,12 @@ impl Net {
         let credentials = user.credential.into_iter().map(|file| credential(file, user_path));
         let credentials = credentials.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(Self { rules, limits, refuses_redirects, credentials })
+    }
+
+    /// Whoever has a key for a search service means searches to reach it.
+    pub fn lend(&mut self, search: &Search) {
+        self.rules.push(search.rule.clone());
+        self.credentials.push(search.credential.clone());
     }
 
     pub fn options(&self, netfetch: Code, unlisted_max: NetVerdict) -> NetOptions {

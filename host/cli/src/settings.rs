@@ -2,7 +2,7 @@
 //!
 //! A project's file came with the project, perhaps from a stranger: it can narrow what the agent may do, never widen it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::home::{Home, SMALL_FILE_BYTES_MAX};
 use crate::model::{Prices, Services};
 use crate::net::{Net, NetFile};
+use crate::search::{self, Search, SearchFile};
 
 pub const PROJECT_FILE: &str = "wardian.toml";
 pub const HOME_FILE: &str = "config.toml";
@@ -46,6 +47,7 @@ struct File {
     net: NetFile,
     models: Option<Services>,
     prices: Prices,
+    search: Option<SearchFile>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, clap::ValueEnum)]
@@ -125,6 +127,7 @@ pub struct Settings {
     pub net: Net,
     pub models: Services,
     pub prices: Prices,
+    pub search: Option<Search>,
 }
 
 /// Flags that win over the files.
@@ -228,10 +231,22 @@ fn check_project(file: &File, path: &Path) -> Result<(), Failure> {
     if !file.prices.is_empty() {
         return only_home("`prices`");
     }
+    // Whoever says where searches go gets the key.
+    if file.search.is_some() {
+        return only_home("`search`");
+    }
     Ok(())
 }
 
 impl Settings {
+    /// What a tool component finds in its configuration.
+    pub fn tool_config(&self, component: &str) -> HashMap<String, String> {
+        match &self.search {
+            Some(search) if component == search::COMPONENT => search.config.clone(),
+            _ => HashMap::new(),
+        }
+    }
+
     pub fn load(project: &Path, home: &Home, flags: &Flags) -> Result<Self, Failure> {
         let project_path = project.join(PROJECT_FILE);
         let own = read(&project_path)?.unwrap_or_default();
@@ -255,7 +270,11 @@ impl Settings {
         let user_mode = user.approve.unwrap_or(Mode::Files);
         let mode = flags.approve.unwrap_or_else(|| project.approve.map_or(user_mode, |mode| mode.min(user_mode)));
         let (own, yours) = ((project.net, PROJECT_FILE), (user.net, HOME_FILE, Path::new(HOME_FILE)));
-        let net = Net::merge(own, yours, &flags.net)?;
+        let mut net = Net::merge(own, yours, &flags.net)?;
+        let search = user.search.unwrap_or_default().choose(|name| std::env::var(name).ok())?;
+        if let Some(search) = &search {
+            net.lend(search);
+        }
         let limits = Limits::default();
         let limit = |project, user, default| bound(None, project, user, Some(default)).unwrap_or(default);
         let instructions: Vec<String> = [user.instructions, project.instructions].into_iter().flatten().collect();
@@ -337,6 +356,7 @@ impl Settings {
             net,
             models: user.models.unwrap_or_default(),
             prices: user.prices,
+            search,
         })
     }
 
@@ -392,6 +412,7 @@ mod tests {
         assert!(check_project(&file("components = [\"x.wasm\"]"), path).is_err());
         assert!(check_project(&file("[models.openai]\nbase_url = \"https://elsewhere\""), path).is_err());
         assert!(check_project(&file("[prices.\"openai/x\"]\ninput = 0\noutput = 0"), path).is_err());
+        assert!(check_project(&file("[search]\nservice = \"brave\""), path).is_err());
         assert!(check_project(&file("[[rule]]\nverdict = \"deny\"\ntool = \"*\""), path).is_ok());
     }
 

@@ -22,5 +22,6 @@ mod session;
 mod start;
 #[cfg(unix)]
 mod terminal;
+mod web;
 #[cfg(unix)]
 mod workspace;

@@ -9,7 +9,7 @@ use crate::case::{Case, How, Which};
 use crate::failure::{Failure, code};
 use crate::settings::{Flags, Mode};
 use crate::show::{self, Show, Style};
-use crate::{Outcome, block_on, terminal};
+use crate::{Outcome, block_on, search, terminal};
 
 #[derive(clap::Args)]
 #[command(after_help = "Example: wardian call Grep '{\"pattern\": \"TODO\", \"output_mode\": \"count\"}'")]
@@ -107,6 +107,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     let Err(error) = result else { return Ok(code::DONE) };
     let message = format!("{}: {}", arguments.tool, error.message);
     Err(match error.kind {
+        CallErrorKind::UnknownTool if arguments.tool == search::TOOL => {
+            Failure::usage(error.message).hint(search::HINT)
+        }
         CallErrorKind::UnknownTool => Failure::usage(error.message),
         CallErrorKind::InvalidInput => Failure::usage(message).hint("the input's schema: wardian tools --json"),
         CallErrorKind::NotPermitted => Failure::refused(message),

@@ -8,8 +8,8 @@ use wardian_host::Tool;
 use crate::case::{self, Case};
 use crate::failure::code;
 use crate::settings::Flags;
-use crate::show;
 use crate::{Outcome, block_on};
+use crate::{search, show};
 
 #[derive(clap::Args)]
 #[command(after_help = "Example: wardian tools --json | jq '.[].name'")]
@@ -31,10 +31,14 @@ pub fn run(arguments: Arguments) -> Outcome {
     let tools = block_on(async {
         let mut tools = Vec::new();
         for (name, bytes) in case::components(&case.settings.components)? {
-            tools.push(Tool::new(&case.host, case::load(&case.host, &name, &bytes)?).await?);
+            let code = case::load(&case.host, &name, &bytes)?;
+            tools.push(Tool::configured(&case.host, code, case.settings.tool_config(&name)).await?);
         }
         Ok(tools)
     })?;
+    if case.settings.search.is_none() {
+        eprintln!("note: {} is not offered: {}", search::TOOL, search::HINT);
+    }
     let all = tools.iter().flat_map(|tool| tool.tools().iter().map(move |info| (tool.code(), info)));
     if arguments.json {
         let list: Vec<_> = all
