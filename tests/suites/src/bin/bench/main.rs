@@ -3,6 +3,7 @@
 //! `cargo xtask bench` runs it, `cargo xtask bench walks grep` only these parts. Each figure has a bound; a figure
 //! beyond its bound makes the run fail.
 
+mod models;
 mod net;
 mod session;
 mod table;
@@ -16,7 +17,7 @@ use wardian_host::{Code, Host, HostOptions, Tool};
 use table::Table;
 
 /// What can be run by itself.
-const PARTS: [&str; 6] = ["session", "net", "bytes", "walks", "open", "grep"];
+const PARTS: [&str; 7] = ["session", "models", "net", "bytes", "walks", "open", "grep"];
 
 fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +32,9 @@ fn main() -> Result<()> {
     let bench = Bench { dist: suites::dist::folder(), folder: folder.path().to_owned() };
     if is_chosen("session") {
         session::run(&bench, &runtime, &mut table)?;
+    }
+    if is_chosen("models") {
+        models::run(&bench, &runtime, &mut table)?;
     }
     if is_chosen("net") {
         runtime.block_on(net::run(&mut table))?;

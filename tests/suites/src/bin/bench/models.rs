@@ -109,6 +109,7 @@ impl Bench {
         let options = NetOptions {
             netfetch: host.load("netfetch", &self.read("components/netfetch.wasm")?, None)?,
             rules: vec![rule],
+            unlisted_max: NetVerdict::Deny,
             limits,
             redirects: NetRedirects::Refuse,
             credentials: vec![bearer.map_err(anyhow::Error::msg)?],

@@ -41,7 +41,7 @@ impl Bench {
     }
 
     /// A project with a new layer over it.
-    fn files(&self, name: &str) -> Result<Files> {
+    pub fn files(&self, name: &str) -> Result<Files> {
         let folder = self.folder.join(name);
         let [project, upper, scratch] = ["project", "upper", "tmp"].map(|name| folder.join(name));
         for folder in [&project, &upper, &scratch] {

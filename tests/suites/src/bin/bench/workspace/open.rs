@@ -84,6 +84,8 @@ async fn start(ground: &Ground, agent: &Code, project: &Path, layer: &Layer, ses
         session,
         access: SessionAccess::Write,
         config: HashMap::from([("scenario".to_owned(), r#"{"turns": []}"#.to_owned())]),
+        net: None,
+        provider_net: None,
         ui: Arc::new(Clock::default()),
     };
     Ok(Agent::start(&ground.host, options).await?)
