@@ -43,7 +43,8 @@ impl Bench {
         let server = Server::start(Protocol::Chat, answers);
         let watch = Arc::new(Watch::default());
         let mut agent = self.talk("first-delta", &server, watch.clone()).await?;
-        agent.run("hi").await?.map_err(anyhow::Error::msg)?;
+        let (answer, _) = agent.run("hi").await?.map_err(anyhow::Error::msg)?;
+        answer.map_err(|stop| anyhow::anyhow!("{stop:?}"))?;
         let body = server.took(1)[0].body.to_string();
         let mut bare = connect(&server).await?;
         let (mut bares, mut stacks) = (Vec::new(), Vec::new());
