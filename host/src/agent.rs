@@ -144,7 +144,7 @@ impl Limited for State {
 
 impl Lender for State {
     fn lent(&mut self) -> Lent<'_> {
-        Lent { table: &mut self.table, turns: &self.turns }
+        Lent { table: &mut self.table, turns: &self.turns, directory: None }
     }
 }
 

@@ -9,15 +9,21 @@
 mod agent;
 mod cache;
 mod capability;
+mod command;
+mod commands;
 mod engine;
 mod error;
+mod family;
 mod limits;
 mod review;
 mod tool;
 
 pub use agent::{Agent, AgentOptions, Interrupter, ProjectAccess, SessionAccess};
+pub use capability::stdio::{Input, Output};
 pub use capability::turns::Turns;
 pub use capability::{Ui, UiFuture};
+pub use command::{Command, Exit, Killed, Process, Start, Status};
+pub use commands::{CommandSource, Commands, Found, Load};
 pub use engine::{Code, Host, HostOptions};
 pub use error::Error;
 pub use limits::Limits;

@@ -35,7 +35,7 @@ pub(crate) mod bindings {
 }
 
 /// Where a tool that works on the project itself has it.
-const WORKSPACE: &str = "/workspace";
+pub(crate) const WORKSPACE: &str = "/workspace";
 
 /// What the workspace is made of: see `wardian:workspace`.
 pub(crate) const PROJECT: &str = "/project";
@@ -122,7 +122,7 @@ impl Limited for State {
 
 impl Lender for State {
     fn lent(&mut self) -> Lent<'_> {
-        Lent { table: &mut self.table, turns: &self.turns }
+        Lent { table: &mut self.table, turns: &self.turns, directory: None }
     }
 }
 
@@ -378,32 +378,39 @@ fn wasi(
     wasi.allow_blocking_current_thread(true);
     wasi.stdout(Output::new(meter.clone(), Captured::default()));
     wasi.stderr(Output::new(meter.clone(), stderr.clone()));
-    let perms = match options.grant.powers.files {
-        FileAccess::None => return Ok(wasi.build()),
+    lend_files(&mut wasi, &options.files, options.grant.powers.files, in_workspace).map_err(Fault::Host)?;
+    Ok(wasi.build())
+}
+
+/// Opens the folders that code in a workspace, or without one, works on.
+pub(crate) fn lend_files(
+    wasi: &mut WasiCtxBuilder,
+    files: &Files,
+    access: FileAccess,
+    in_workspace: bool,
+) -> Result<(), String> {
+    let perms = match access {
+        FileAccess::None => return Ok(()),
         FileAccess::Read => FsPerms::ReadOnly,
         FileAccess::Write => FsPerms::ReadWrite,
     };
     let mut lend = |folder: &Path, name: &str, perms| {
         let lent = wasi.preopened_dir(folder, name, perms).map(drop);
-        lent.map_err(|error| Fault::Host(format!("cannot open {}: {error}", folder.display())))
+        lent.map_err(|error| format!("cannot open {}: {error}", folder.display()))
     };
-    let files = &options.files;
     match (&files.layer, in_workspace) {
         (Some(layer), true) if !files.direct => {
             lend(&files.project, PROJECT, FsPerms::ReadOnly)?;
             lend(&layer.upper, UPPER, perms)?;
-            lend(&layer.scratch, SCRATCH, perms)?;
+            lend(&layer.scratch, SCRATCH, perms)
         }
         (layer, false) if files.direct => {
             lend(&files.project, WORKSPACE, perms)?;
-            if let Some(layer) = layer {
-                lend(&layer.scratch, SCRATCH, perms)?;
-            }
+            layer.as_ref().map_or(Ok(()), |layer| lend(&layer.scratch, SCRATCH, perms))
         }
         // The folders of one would be a way around the other.
-        _ => return Err(Fault::Host("the tool was not loaded for these files".to_owned())),
+        _ => Err("the component was not loaded for these files".to_owned()),
     }
-    Ok(wasi.build())
 }
 
 #[cfg(test)]

@@ -24,8 +24,12 @@ struct Manifest {
     /// What the host puts each tool into.
     workspace: String,
     tools: Vec<String>,
+    commands: Vec<String>,
     scenario: Option<String>,
 }
+
+/// Components with more bytes than this are carried packed.
+const PACK_ABOVE_BYTES: u64 = 1 << 20;
 
 /// A bundle and where its files are.
 pub struct Bundle {
@@ -86,6 +90,7 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
             .with_context(|| format!("bundle.toml: there is no component `{name}`"))
     };
     let tools = manifest.tools.iter().map(component).collect::<Result<Vec<_>>>()?;
+    let commands = manifest.commands.iter().map(component).collect::<Result<Vec<_>>>()?;
     let inside = component(&manifest.workspace)?;
 
     let into = workspace.dist.join("bundles").join(&manifest.name);
@@ -97,12 +102,21 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     let mut inputs = Inputs::new();
     inputs.sources(workspace, &["host/bundle", "xtask/src", "Cargo.lock"])?;
     inputs.path(&workspace.root, folder)?;
-    for component in parts.iter().chain(&tools).chain([&inside]) {
+    for component in parts.iter().chain(&tools).chain(&commands).chain([&inside]) {
         inputs.path(&workspace.dist, &component.file)?;
     }
     let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
-    let carried = tools.iter().chain([&inside]).map(|component| component.file.clone());
-    let files = made.iter().cloned().chain(carried).collect();
+    let carried: Vec<(&Component, Option<PathBuf>)> = tools
+        .iter()
+        .chain(&commands)
+        .map(|component| {
+            let bytes = fs::metadata(&component.file).map_or(0, |data| data.len());
+            (*component, (bytes > PACK_ABOVE_BYTES).then(|| into.join(format!("{}.wasm.gz", component.name))))
+        })
+        .collect();
+    made.extend(carried.iter().filter_map(|(_, packed)| packed.clone()));
+    let unpacked = tools.iter().chain(&commands).chain([&inside]).map(|component| component.file.clone());
+    let files = made.iter().cloned().chain(unpacked).collect();
     let bundle = Bundle { name: manifest.name.clone(), files };
     if stamp::is_fresh(workspace, &stamp, inputs, &made)? {
         return Ok((bundle, false));
@@ -120,7 +134,14 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     if let Some(scenario) = &manifest.scenario {
         workspace::place(&folder.join(scenario), &into.join(scenario))?;
     }
-    let text = embed_list(&manifest, workspace, inside, &tools)?;
+    for (component, packed) in &carried {
+        if let Some(packed) = packed {
+            native::bundle_tool(workspace)?.pack(&component.file, &fresh)?;
+            workspace::place(&fresh, packed)?;
+            fs::remove_file(&fresh)?;
+        }
+    }
+    let text = embed_list(&manifest, workspace, inside, &carried, &commands)?;
     if fs::read_to_string(&list).ok().as_ref() != Some(&text) {
         workspace::write(&list, text.as_bytes())?;
     }
@@ -129,32 +150,43 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
 }
 
 /// For host/cli/build.rs, which reads no more than this: see there.
-fn embed_list(manifest: &Manifest, workspace: &Workspace, inside: &Component, tools: &[&Component]) -> Result<String> {
+fn embed_list(
+    manifest: &Manifest,
+    workspace: &Workspace,
+    inside: &Component,
+    carried: &[(&Component, Option<PathBuf>)],
+    commands: &[&Component],
+) -> Result<String> {
     let folder = format!("bundles/{}", manifest.name);
-    let file = |component: &Component| anyhow::Ok(component.file.strip_prefix(&workspace.dist)?.display().to_string());
-    let mut list = format!("agent {folder}/agent.wasm\nworkspace {}\n", file(inside)?);
+    let file = |file: &Path| anyhow::Ok(file.strip_prefix(&workspace.dist)?.display().to_string());
+    let mut list = format!("agent {folder}/agent.wasm\nworkspace {}\n", file(&inside.file)?);
     if let Some(scenario) = &manifest.scenario {
         let _ = writeln!(list, "scenario {folder}/{scenario}");
     }
-    for tool in tools {
-        let _ = writeln!(list, "tool {} {}", tool.name, file(tool)?);
+    for (component, packed) in carried {
+        let packed = packed.as_deref().map_or(Ok("-".to_owned()), file)?;
+        let (name, unpacked) = (&component.name, file(&component.file)?);
+        if commands.iter().any(|command| command.name == *name) {
+            let _ = writeln!(list, "command {name} {unpacked} {packed} {}", component.commands.join(","));
+        } else {
+            let _ = writeln!(list, "tool {name} {unpacked} {packed}");
+        }
     }
     Ok(list)
 }
 
 fn parse(text: &str) -> Result<Manifest> {
     let table: toml::Table = text.parse()?;
-    let (mut name, mut agent, mut workspace, mut tools, mut scenario) = (None, None, None, Vec::new(), None);
+    let (mut name, mut agent, mut workspace, mut scenario) = (None, None, None, None);
+    let (mut tools, mut commands) = (Vec::new(), Vec::new());
     for (key, value) in &table {
         match key.as_str() {
             "name" => name = Some(word(key, value)?),
             "agent" => agent = Some(word(key, value)?),
             "workspace" => workspace = Some(word(key, value)?),
             "scenario" => scenario = Some(word(key, value)?),
-            "tools" => {
-                let list = value.as_array().context("`tools` must be a list of component names")?;
-                tools = list.iter().map(|tool| word(key, tool)).collect::<Result<_>>()?;
-            }
+            "tools" => tools = words(key, value)?,
+            "commands" => commands = words(key, value)?,
             _ => bail!("unknown key `{key}`"),
         }
     }
@@ -163,8 +195,14 @@ fn parse(text: &str) -> Result<Manifest> {
         agent: agent.context("`agent` is missing")?,
         workspace: workspace.context("`workspace` is missing")?,
         tools,
+        commands,
         scenario,
     })
+}
+
+fn words(key: &str, value: &toml::Value) -> Result<Vec<String>> {
+    let list = value.as_array().with_context(|| format!("`{key}` must be a list of component names"))?;
+    list.iter().map(|item| word(key, item)).collect()
 }
 
 /// A name without anything that means something in a path or in `embed.txt`.
@@ -184,11 +222,12 @@ mod tests {
 
     #[test]
     fn reads_a_manifest() {
-        let text =
-            "name = 'x'\nagent = 'agent.wac'\nworkspace = 'w'\ntools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+        let text = "name = 'x'\nagent = 'agent.wac'\nworkspace = 'w'\ntools = ['tool-a', 'tool-b']\ncommands = ['command-c']\n\
+             scenario = 'demo.json'\n";
         let manifest = parse(text).unwrap();
         assert_eq!(manifest.workspace, "w");
         assert_eq!(manifest.tools, ["tool-a", "tool-b"]);
+        assert_eq!(manifest.commands, ["command-c"]);
         assert_eq!(manifest.scenario.as_deref(), Some("demo.json"));
     }
 

@@ -17,6 +17,7 @@ mod embedded;
 mod failure;
 mod home;
 mod pending;
+mod processes;
 mod review;
 mod settings;
 mod show;
@@ -69,6 +70,8 @@ enum Command {
     Tools(command::tools::Arguments),
     /// Call one tool and print its result
     Call(command::call::Arguments),
+    /// Run one command in the sandbox
+    Exec(command::exec::Arguments),
     /// Compose components into one, as a .wac file says
     Compose(command::compose::Arguments),
     /// Show a component's imports (its powers), exports and digest
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(arguments)) => command::replay::run(arguments),
         Some(Command::Tools(arguments)) => command::tools::run(arguments),
         Some(Command::Call(arguments)) => command::call::run(arguments),
+        Some(Command::Exec(arguments)) => command::exec::run(arguments),
         Some(Command::Compose(arguments)) => command::compose::run(arguments),
         Some(Command::Inspect(arguments)) => command::inspect::run(arguments),
         Some(Command::Doctor(arguments)) => command::doctor::run(arguments),

@@ -7,6 +7,7 @@ pub mod compose;
 pub mod diff;
 pub mod discard;
 pub mod doctor;
+pub mod exec;
 pub mod inspect;
 pub mod log;
 pub mod repl;

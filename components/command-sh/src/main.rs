@@ -1,0 +1,5 @@
+//! The shell.
+
+fn main() {
+    let _ = bashkit::Bash::new();
+}
