@@ -20,7 +20,7 @@ use crate::tool::{Files, PROJECT, SCRATCH, Tool, UPPER};
 use crate::wit::{
     CallError, Divergence, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary, ToolCall, ToolInfo,
 };
-use crate::{Code, Error, Host};
+use crate::{Code, Commands, Error, Host};
 
 #[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
 pub(crate) mod bindings {
@@ -104,6 +104,8 @@ pub struct AgentOptions {
     pub agent: Code,
     /// The tools it may use.
     pub tools: Vec<Tool>,
+    /// The commands that its tools may start.
+    pub commands: Arc<Commands>,
     /// The files that its tools are granted from, and that are reviewed.
     pub files: Files,
     /// What a review may do with the project.
@@ -124,6 +126,7 @@ pub(crate) struct State {
     limiter: Limiter,
     config: WasiConfigVariables,
     pub(crate) tools: Vec<Tool>,
+    pub(crate) commands: Arc<Commands>,
     pub(crate) files: Files,
     pub(crate) ui: Arc<dyn Ui>,
     pub(crate) control: Control,
@@ -208,6 +211,7 @@ impl Agent {
             limiter: Limiter::new(AGENT_LIMITS, meter),
             config: options.config.into_iter().collect(),
             tools: options.tools,
+            commands: options.commands,
             files: options.files,
             ui: options.ui,
             control: Control::new(cancelled.clone()),

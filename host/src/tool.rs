@@ -12,10 +12,14 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, Wasi
 use crate::capability::output::{Captured, Output};
 use crate::capability::turns::Turns;
 use crate::capability::{self, Lender, Lent};
+use crate::capability::process::{Caller, Starts};
+use crate::capability::stdio::Input;
+use crate::command::Start;
+use crate::family::Member;
 use crate::limits::{Limited, Limiter, Meter};
 use crate::wit::{Fault, FileAccess, Finished, Grant, LimitFault, Limits, Outcome, Part, Powers, ToolError, ToolInfo};
 use crate::wit::{ToolCall, Update};
-use crate::{Code, Error, Host};
+use crate::{Code, Commands, Error, Host};
 
 #[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
 pub(crate) mod bindings {
@@ -95,8 +99,29 @@ pub struct ToolCallOptions {
     pub grant: Grant,
     /// The files it is granted from.
     pub files: Files,
+    /// The commands that it may start, as far as its grant names them.
+    pub commands: Arc<Commands>,
     /// Receives its progress.
     pub progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
+}
+
+impl ToolCallOptions {
+    /// What it hands down to the commands that it starts. It has no streams of its own that lead anywhere.
+    fn as_starter(&self) -> Start {
+        Start {
+            argv: Vec::new(),
+            env: Vec::new(),
+            cwd: WORKSPACE.to_owned(),
+            stdin: Input::null(),
+            stdout: crate::Output::null(),
+            stderr: crate::Output::null(),
+            powers: self.grant.powers.clone(),
+            files: self.files.clone(),
+            // What a process prints is for its starter, who bounds what becomes of it.
+            limits: Limits { output_bytes_max: u64::MAX, ..self.grant.limits },
+            commands: self.commands.clone(),
+        }
+    }
 }
 
 pub(crate) struct State {
@@ -105,7 +130,7 @@ pub(crate) struct State {
     limiter: Limiter,
     meter: Arc<Meter>,
     progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
-    turns: Arc<Turns>,
+    caller: Caller,
 }
 
 impl WasiView for State {
@@ -122,7 +147,13 @@ impl Limited for State {
 
 impl Lender for State {
     fn lent(&mut self) -> Lent<'_> {
-        Lent { table: &mut self.table, turns: &self.turns, directory: None }
+        Lent { table: &mut self.table, turns: self.caller.turns(), directory: None }
+    }
+}
+
+impl Starts for State {
+    fn caller(&mut self) -> (&mut ResourceTable, &Caller) {
+        (&mut self.table, &self.caller)
     }
 }
 
@@ -154,6 +185,7 @@ impl Tool {
         let mut linker = Linker::new(host.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
         bindings::Tool::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
+        capability::process::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
@@ -180,7 +212,7 @@ impl Tool {
         let grant = Grant { powers, limits: DESCRIBE_LIMITS };
         // With no power over files none are opened.
         let files = Files { project: PathBuf::new(), layer: None, direct: false };
-        let options = ToolCallOptions { grant, files, progress: None };
+        let options = ToolCallOptions { grant, files, commands: Arc::default(), progress: None };
         let (result, _) = self
             .run(
                 &options,
@@ -241,10 +273,11 @@ impl Tool {
             Ok(wasi) => wasi,
             Err(fault) => return (Err(fault), 0),
         };
-        let limiter = Limiter::new(limits, meter.clone());
+        let member = Member::first(&limits);
+        let limiter = Limiter::new(limits, meter.clone()).with_family(member.family());
         let progress = options.progress.clone();
-        let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
-        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, turns };
+        let caller = Caller::new(self.host.clone(), options.as_starter(), member);
+        let data = State { wasi, table: ResourceTable::new(), limiter, meter: meter.clone(), progress, caller };
         let mut store = Store::new(self.host.engine(), data);
         Limiter::install(&mut store);
         let _ticking = self.host.ticking();
@@ -425,6 +458,7 @@ mod tests {
         let options = ToolCallOptions {
             grant: Grant { powers, limits: Limits::default() },
             files: Files { project: path, layer, direct },
+            commands: Arc::default(),
             progress: None,
         };
         wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()

@@ -157,6 +157,7 @@ impl Case {
             AgentOptions {
                 agent,
                 tools,
+                commands: crate::processes::commands(&self.host, how, &self.settings.components)?,
                 files: Files {
                     project: self.project.clone(),
                     layer: Some(create_layer(&session.folder)?),
@@ -264,6 +265,7 @@ pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool
     let options = AgentOptions {
         agent: agent(host)?,
         tools,
+        commands: Arc::default(),
         files: recorded_files(folder),
         project: ProjectAccess::Read,
         session: folder.to_owned(),

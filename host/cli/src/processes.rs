@@ -116,10 +116,6 @@ impl Ground {
         Ok(Self { case, session: Some(session), is_own, files, commands, flags })
     }
 
-    pub fn host(&self) -> &Host {
-        &self.case.host
-    }
-
     pub fn find(&self, name: &str) -> Result<Command, Failure> {
         match self.commands.load(&self.case.host, name) {
             Some(command) => Ok(command?),

@@ -53,7 +53,8 @@ impl Host for State {
         };
         let (ui, id) = (self.ui.clone(), call.id.clone());
         let progress = Arc::new(move |update| ui.progress(&id, update));
-        let options = ToolCallOptions { grant, files: self.files.clone(), progress: Some(progress) };
+        let (files, commands) = (self.files.clone(), self.commands.clone());
+        let options = ToolCallOptions { grant, files, commands, progress: Some(progress) };
         let (send, finished) = watch::channel(None);
         let spawned = tool.spawn(call, options);
         let task = tokio::spawn(async move {
