@@ -10,10 +10,10 @@ use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::capability::output::{Captured, Output};
-use crate::capability::turns::Turns;
-use crate::capability::{self, Lender, Lent};
 use crate::capability::process::{Caller, Starts};
 use crate::capability::stdio::Input;
+use crate::capability::turns::Turns;
+use crate::capability::{self, Lender, Lent};
 use crate::command::Start;
 use crate::family::Member;
 use crate::limits::{Limited, Limiter, Meter};

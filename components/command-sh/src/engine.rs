@@ -28,7 +28,8 @@ const SYNTAX: i32 = 2;
 const FAILURE: i32 = 1;
 
 /// Utilities that are better as processes, where there is one: see docs/shell.md.
-const AS_PROCESSES: &[&str] = &["rg", "diff", "cmp", "jq", "awk", "python", "python3", "sha256sum", "sort", "tar", "gzip"];
+const AS_PROCESSES: &[&str] =
+    &["rg", "diff", "cmp", "jq", "awk", "python", "python3", "sha256sum", "sort", "tar", "gzip"];
 
 fn limits() -> ExecutionLimits {
     let mut limits = ExecutionLimits::new()

@@ -33,7 +33,8 @@ impl Options {
         let mut arguments = arguments.peekable();
         let (mut env, mut directory) = (Vec::new(), None);
         let (mut set, mut is_text, mut is_stdin, mut only_check, mut state) = (Vec::new(), false, false, false, None);
-        while let Some(argument) = arguments.next_if(|argument| argument.len() > 1 && argument.starts_with(['-', '+'])) {
+        while let Some(argument) = arguments.next_if(|argument| argument.len() > 1 && argument.starts_with(['-', '+']))
+        {
             match argument.as_str() {
                 "--" => break,
                 "--state" => state = Some(arguments.next().ok_or("--state needs a file")?),
@@ -92,7 +93,10 @@ mod tests {
     fn a_script_comes_from_the_line_a_file_or_stdin() {
         let text = parse(&["-ec", "echo $1", "name", "one", "-x"]).unwrap();
         assert_eq!(text.source, Source::Text("echo $1".to_owned()));
-        assert_eq!((text.name.as_deref(), text.arguments, text.set), (Some("name"), vec!["one".into(), "-x".into()], vec!["-e".into()]));
+        assert_eq!(
+            (text.name.as_deref(), text.arguments, text.set),
+            (Some("name"), vec!["one".into(), "-x".into()], vec!["-e".into()])
+        );
         let file = parse(&["-x", "a.sh", "-e"]).unwrap();
         assert_eq!((file.source, file.arguments), (Source::File("a.sh".to_owned()), vec!["-e".to_owned()]));
         for line in [&[][..], &["-"], &["-s", "a"]] {
@@ -107,7 +111,10 @@ mod tests {
         assert!(parse(&["-n", "-c", "x"]).unwrap().only_check);
         assert_eq!(parse(&["--state", "/tmp/s", "-c", ":"]).unwrap().state.as_deref(), Some("/tmp/s"));
         let prepared = parse(&["--cd", "/a b", "--env", "A=b=c", "-c", ":"]).unwrap();
-        assert_eq!((prepared.directory.as_deref(), &prepared.env[..]), (Some("/a b"), &[("A".into(), "b=c".into())][..]));
+        assert_eq!(
+            (prepared.directory.as_deref(), &prepared.env[..]),
+            (Some("/a b"), &[("A".into(), "b=c".into())][..])
+        );
         for wrong in [&["-c"][..], &["-z"], &["--rcfile"], &["-o"], &["--state"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

@@ -65,7 +65,9 @@ fn describe(error: &SpawnError) -> (i32, String) {
     match error {
         SpawnError::NotFound => (NOT_FOUND, "command not found".to_owned()),
         SpawnError::NotPermitted(name) => (CANNOT_RUN, format!("not permitted: the grant lacks process:{name}")),
-        SpawnError::TooMany(max) => (CANNOT_RUN, format!("cannot start: {max} processes run already or are nested so deep")),
+        SpawnError::TooMany(max) => {
+            (CANNOT_RUN, format!("cannot start: {max} processes run already or are nested so deep"))
+        }
         SpawnError::Invalid(why) => (CANNOT_RUN, why.clone()),
         SpawnError::Broken(why) => (CANNOT_RUN, why.clone()),
     }

@@ -54,4 +54,5 @@ impl Builtin for Refused {
 }
 
 /// Built-in imitations of such programs, which would only seem to work.
-pub const LEFT_OUT: &[&str] = &["vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "curl", "wget", "http"];
+pub const LEFT_OUT: &[&str] =
+    &["vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "curl", "wget", "http"];

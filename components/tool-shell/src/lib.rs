@@ -155,8 +155,7 @@ mod tests {
         let env = BTreeMap::from([("A".to_owned(), "$(rm -rf /)".to_owned())]);
         let cwd = Some("a; b".to_owned());
         let input = BashInput { command: "echo $A".to_owned(), cwd, env: Some(env), stdin: None, timeout_ms: None };
-        let expected =
-            ["sh", "--state", STATE, "--cd", "/workspace/a; b", "--env", "A=$(rm -rf /)", "-c", "echo $A"];
+        let expected = ["sh", "--state", STATE, "--cd", "/workspace/a; b", "--env", "A=$(rm -rf /)", "-c", "echo $A"];
         assert_eq!(bash_argv(input), expected);
     }
 

@@ -116,6 +116,15 @@ impl Ground {
         Ok(Self { case, session: Some(session), is_own, files, commands, flags })
     }
 
+    pub fn project(&self) -> &Path {
+        &self.case.project
+    }
+
+    /// Where lines that were typed are kept.
+    pub fn history(&self, name: &str) -> PathBuf {
+        self.case.home.folder.join(name)
+    }
+
     pub fn find(&self, name: &str) -> Result<Command, Failure> {
         match self.commands.load(&self.case.host, name) {
             Some(command) => Ok(command?),
@@ -212,6 +221,12 @@ pub struct Streams {
     pub stdin: Input,
     pub stdout: Output,
     pub stderr: Output,
+}
+
+impl Streams {
+    pub fn none() -> Self {
+        Self { stdin: Input::null(), stdout: Output::null(), stderr: Output::null() }
+    }
 }
 
 /// The streams of this program.

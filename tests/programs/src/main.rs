@@ -51,6 +51,10 @@ fn run() -> i32 {
             std::hint::black_box(0);
         },
         ["sleep", ms] => std::thread::sleep(std::time::Duration::from_millis(ms.parse().expect("a number"))),
+        ["say-and-sleep", ms] => {
+            println!("asleep");
+            std::thread::sleep(std::time::Duration::from_millis(ms.parse().expect("a number")));
+        }
         ["grow", mib] => {
             let mib: usize = mib.parse().expect("a number");
             let bytes = std::hint::black_box(vec![1_u8; mib << 20]);

@@ -14,5 +14,6 @@ pub mod repl;
 pub mod replay;
 pub mod run;
 pub mod sessions;
+pub mod sh;
 pub mod tools;
 pub mod undo;
