@@ -157,11 +157,12 @@ impl Ground {
 
     /// Runs one process on the streams of this program.
     pub fn run(self, name: &str, argv: Vec<String>) -> Outcome {
-        let command = self.find(name)?;
-        let status = block_on(async {
-            let mut signals = Signals::new().ok();
-            let process = command.spawn(self.start(argv, standard()?));
-            Ok(wait(process, signals.as_mut()).await)
+        let status = self.find(name).and_then(|command| {
+            block_on(async {
+                let mut signals = Signals::new().ok();
+                let process = command.spawn(self.start(argv, standard()?));
+                Ok(wait(process, signals.as_mut()).await)
+            })
         });
         self.close();
         Ok(report(name, &status?))

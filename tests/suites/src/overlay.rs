@@ -112,7 +112,12 @@ impl Overlay {
         let powers = Powers { files, net: vec![], process: vec![], env: vec![] };
         // One call has an answer for each of many steps.
         let limits = Limits { output_bytes_max: 64 << 20, ..Limits::default() };
-        ToolCallOptions { grant: Grant { powers, limits }, files: self.files(), progress: None }
+        ToolCallOptions {
+            grant: Grant { powers, limits },
+            files: self.files(),
+            commands: Arc::default(),
+            progress: None,
+        }
     }
 
     /// Calls a tool of the guests, in an instance of its own.
@@ -172,6 +177,7 @@ impl Overlay {
         let options = AgentOptions {
             agent: kit().agent.clone(),
             tools: Vec::new(),
+            commands: Arc::default(),
             files: self.files(),
             project: ProjectAccess::Write,
             session: self.folder.path().join("session"),

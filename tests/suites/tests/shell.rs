@@ -97,7 +97,10 @@ fn commands_are_processes_with_pipes_between_them() {
     run("programs exit 42").exits(42);
     assert_eq!(run("echo abc | programs copy | tr a-z A-Z").exits(0).stdout, "ABC\n");
     assert_eq!(run("programs put 20000000 | programs count").exits(0).stdout, "20000000\n");
-    assert_eq!(run("x=$(programs arguments a 'b c'); echo \"$x\"").exits(0).stdout, "[\"programs\", \"arguments\", \"a\", \"b c\"]\n");
+    assert_eq!(
+        run("x=$(programs arguments a 'b c'); echo \"$x\"").exits(0).stdout,
+        "[\"programs\", \"arguments\", \"a\", \"b c\"]\n"
+    );
     assert_eq!(run("cd /tmp && X=1 programs directory").exits(0).stdout, "/tmp\n");
     assert_eq!(run("export X=1; programs environment | grep ^X=").exits(0).stdout, "X=1\n");
     assert_eq!(run("programs complain oops 2>&1 >/dev/null").exits(0).stdout, "oops\n");
@@ -135,7 +138,8 @@ fn the_tool_keeps_its_state_between_calls() {
     assert_eq!(output["data"]["status"], 0, "{output}");
     let output = bash(&world, &id, &json!({"command": "pwd; echo \"$x\"; f \"$Y\"; cat a.txt"}));
     assert_eq!(output["text"], "/workspace/src\na b\nf:2\nhere\n", "{output}");
-    let output = bash(&world, &id, &json!({"command": "cat; echo $A", "stdin": "in", "cwd": "/tmp", "env": {"A": "$(id)"}}));
+    let output =
+        bash(&world, &id, &json!({"command": "cat; echo $A", "stdin": "in", "cwd": "/tmp", "env": {"A": "$(id)"}}));
     assert_eq!(output["text"], "in$(id)\n", "{output}");
     let output = bash(&world, &id, &json!({"command": "echo out; echo err >&2; exit 3"}));
     assert_eq!(output["text"], "out\nerr\n[exit status 3]", "{output}");
@@ -155,9 +159,8 @@ fn the_tool_keeps_its_state_between_calls() {
 fn a_command_takes_its_arguments_as_they_are() {
     let world = World::new();
     let programs = built("tests/programs.wasm").display().to_string();
-    let call = |input: Value| {
-        world.wardian(&["call", "--json", "--component", &programs, "Command", &input.to_string()])
-    };
+    let call =
+        |input: Value| world.wardian(&["call", "--json", "--component", &programs, "Command", &input.to_string()]);
     let done = call(json!({"argv": ["programs", "arguments", "$(x)", "a;b"]})).exits(0).json();
     assert_eq!(done["output"]["text"], "[\"programs\", \"arguments\", \"$(x)\", \"a;b\"]\n");
     let done = call(json!({"argv": ["programs", "copy"], "stdin": "x".repeat(1_000_000)})).exits(0).json();

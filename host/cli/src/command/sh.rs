@@ -38,7 +38,13 @@ pub fn run(arguments: Arguments) -> Outcome {
         return result;
     }
     let mut argv = vec![SHELL.to_owned()];
-    argv.extend(script(arguments.script, ground.project())?);
+    match script(arguments.script, ground.project()) {
+        Ok(words) => argv.extend(words),
+        Err(failure) => {
+            ground.close();
+            return Err(failure);
+        }
+    }
     ground.run(SHELL, argv)
 }
 

@@ -4,6 +4,7 @@
 //! beyond its bound makes the run fail.
 
 mod session;
+mod shell;
 mod table;
 mod workspace;
 
@@ -15,7 +16,7 @@ use wardian_host::{Code, Host, HostOptions, Tool};
 use table::Table;
 
 /// What can be run by itself.
-const PARTS: [&str; 5] = ["session", "bytes", "walks", "open", "grep"];
+const PARTS: [&str; 6] = ["session", "shell", "bytes", "walks", "open", "grep"];
 
 fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +31,9 @@ fn main() -> Result<()> {
     let bench = Bench { dist: suites::dist::folder(), folder: folder.path().to_owned() };
     if is_chosen("session") {
         session::run(&bench, &runtime, &mut table)?;
+    }
+    if is_chosen("shell") {
+        shell::run(&bench, &runtime, &mut table)?;
     }
     workspace::run(&bench, &runtime, &mut table, is_chosen)?;
     drop(folder);

@@ -41,7 +41,7 @@ impl Bench {
     }
 
     /// A project with a new layer over it.
-    fn files(&self, name: &str) -> Result<Files> {
+    pub fn files(&self, name: &str) -> Result<Files> {
         let folder = self.folder.join(name);
         let [project, upper, scratch] = ["project", "upper", "tmp"].map(|name| folder.join(name));
         for folder in [&project, &upper, &scratch] {
@@ -59,6 +59,7 @@ impl Bench {
         let options = ToolCallOptions {
             grant: Grant { powers, limits: Limits::default() },
             files: self.files("calls")?,
+            commands: Arc::default(),
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());
@@ -117,6 +118,7 @@ impl Bench {
         let options = AgentOptions {
             agent: self.agent(host)?,
             tools,
+            commands: Arc::default(),
             files: self.files("files")?,
             project: ProjectAccess::Read,
             session: session.to_owned(),
