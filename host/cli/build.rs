@@ -29,13 +29,33 @@ struct Embedded {
     workspace: Option<(PathBuf, String)>,
     netfetch: Option<(PathBuf, String)>,
     scenario: Option<PathBuf>,
-    /// Folder name, file and SHA-256, in the bundle's order.
-    tools: Vec<(String, PathBuf, String)>,
+    /// In the bundle's order.
+    tools: Vec<Component>,
+    commands: Vec<(Component, Vec<String>)>,
 }
 
-/// Each line of `embed.txt` is `agent PROVIDER FILE`, `workspace FILE`, `netfetch FILE`, `scenario FILE` or
-/// `tool NAME FILE`, with files relative to
-/// `dist`.
+struct Component {
+    /// Its folder's name.
+    name: String,
+    /// What is embedded: the component, or what it was packed into.
+    file: PathBuf,
+    is_packed: bool,
+    /// SHA-256 of the component.
+    digest: String,
+}
+
+impl Component {
+    fn to_rust(&self) -> String {
+        let Self { name, file, is_packed, digest } = self;
+        // `{:?}` of a path is a Rust string literal.
+        format!(
+            "Carried {{ name: {name:?}, bytes: include_bytes!({file:?}), is_packed: {is_packed}, digest: {digest:?} }}"
+        )
+    }
+}
+
+/// Each line of `embed.txt` is `agent PROVIDER FILE`, `workspace FILE`, `netfetch FILE`, `scenario FILE`, `tool NAME FILE
+/// PACKED` or `command NAME FILE PACKED COMMAND,COMMAND…`, with files relative to `dist`; PACKED is `-` where the component is embedded as it is.
 fn read_list(dist: &Path) -> Embedded {
     let list = dist.join("bundles/default/embed.txt");
     println!("cargo::rerun-if-changed={}", list.display());
@@ -57,14 +77,21 @@ fn read_list(dist: &Path) -> Embedded {
             ["workspace", path] => embedded.workspace = Some(digested(file(path))),
             ["netfetch", path] => embedded.netfetch = Some(digested(file(path))),
             ["scenario", path] => embedded.scenario = Some(file(path)),
-            ["tool", name, path] => {
-                let (path, digest) = digested(file(path));
-                embedded.tools.push((name.to_owned(), path, digest));
+            ["tool", name, path, packed] => embedded.tools.push(component(name, path, packed, file)),
+            ["command", name, path, packed, commands] => {
+                let commands = commands.split(',').map(str::to_owned).collect();
+                embedded.commands.push((component(name, path, packed, file), commands));
             }
             _ => panic!("{}: cannot understand `{line}`", list.display()),
         }
     }
     embedded
+}
+
+fn component(name: &str, path: &str, packed: &str, file: impl Fn(&str) -> PathBuf) -> Component {
+    let (path, digest) = digested(file(path));
+    let is_packed = packed != "-";
+    Component { name: name.to_owned(), file: if is_packed { file(packed) } else { path }, is_packed, digest }
 }
 
 /// Digests are embedded, too: hashing megabytes at each start would be felt.
@@ -76,18 +103,22 @@ fn digested(path: PathBuf) -> (PathBuf, String) {
 
 impl Embedded {
     fn to_rust(&self) -> String {
-        let mut rust = String::new();
-        for (what, name, list) in [
-            ("The tool components: folder name, bytes and their SHA-256.", "COMPONENTS", &self.tools),
-            ("The composed agents: the provider's name, bytes and their SHA-256.", "AGENTS", &self.agents),
-        ] {
-            let _ = writeln!(rust, "/// {what}\npub static {name}: &[(&str, &[u8], &str)] = &[");
+        let mut rust = String::from("/// The composed agents: the provider's name, bytes and their SHA-256.\n");
+        rust.push_str("pub static AGENTS: &[(&str, &[u8], &str)] = &[\n");
+        for (name, path, digest) in &self.agents {
             // `{:?}` of a path is a Rust string literal.
-            for (name, path, digest) in list {
-                let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?}), {digest:?}),");
-            }
-            rust.push_str("];\n");
+            let _ = writeln!(rust, "    ({name:?}, include_bytes!({path:?}), {digest:?}),");
         }
+        rust.push_str("];\n/// The tool components.\npub static COMPONENTS: &[Carried] = &[\n");
+        for tool in &self.tools {
+            let _ = writeln!(rust, "    {},", tool.to_rust());
+        }
+        rust.push_str("];\n/// The command components, each with the names of its commands.\n");
+        rust.push_str("pub static COMMANDS: &[(Carried, &[&str])] = &[\n");
+        for (command, names) in &self.commands {
+            let _ = writeln!(rust, "    ({}, &{names:?}),", command.to_rust());
+        }
+        rust.push_str("];\n");
         let component = |component: &Option<(PathBuf, String)>| match component {
             Some((path, digest)) => format!("Some((include_bytes!({path:?}), {digest:?}))"),
             None => "None".to_owned(),

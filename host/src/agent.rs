@@ -25,7 +25,7 @@ use crate::wit::{
     CallError, Divergence, NetVerdict, OpenError, Opened, Options, Outcome, Report, RunUsage, Stop, Summary, ToolCall,
     ToolInfo,
 };
-use crate::{Code, Error, Host};
+use crate::{Code, Commands, Error, Host};
 
 #[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
 pub(crate) mod bindings {
@@ -109,6 +109,8 @@ pub struct AgentOptions {
     pub agent: Code,
     /// The tools it may use.
     pub tools: Vec<Tool>,
+    /// The commands that its tools may start.
+    pub commands: Arc<Commands>,
     /// The files that its tools are granted from, and that are reviewed.
     pub files: Files,
     /// What a review may do with the project.
@@ -133,6 +135,7 @@ pub(crate) struct State {
     limiter: Limiter,
     config: WasiConfigVariables,
     pub(crate) tools: Vec<Tool>,
+    pub(crate) commands: Arc<Commands>,
     pub(crate) files: Files,
     pub(crate) ui: Arc<dyn Ui>,
     pub(crate) control: Control,
@@ -163,7 +166,7 @@ impl Limited for State {
 
 impl Lender for State {
     fn lent(&mut self) -> Lent<'_> {
-        Lent { table: &mut self.table, turns: &self.turns }
+        Lent { table: &mut self.table, turns: &self.turns, directory: None }
     }
 }
 
@@ -233,6 +236,7 @@ impl Agent {
             limiter: Limiter::new(AGENT_LIMITS, meter),
             config: options.config.into_iter().collect(),
             tools: options.tools,
+            commands: options.commands,
             files: options.files,
             ui: options.ui,
             control: Control::new(cancelled.clone()),

@@ -141,6 +141,21 @@ impl Host {
         Ok(Code { name: name.to_owned(), digest, component, in_workspace: false })
     }
 
+    /// As [`Host::load`], with bytes that are asked for only where no compiled code is at hand, so `digest` must be theirs.
+    ///
+    /// # Errors
+    /// Those of [`Host::load`], and [`Error::Compose`] with the reason that `bytes` gives.
+    pub fn load_lazily(
+        &self,
+        name: &str,
+        digest: &str,
+        bytes: impl FnOnce() -> Result<Vec<u8>, String>,
+    ) -> Result<Code, Error> {
+        let failed = |reason| Error::Compose { name: name.to_owned(), reason };
+        let component = self.component(name, digest, || bytes().map(Cow::Owned).map_err(failed))?;
+        Ok(Code { name: name.to_owned(), digest: digest.to_owned(), component, in_workspace: false })
+    }
+
     /// The same for a tool that sees files through the workspace. Its composition with the workspace is asked for only
     /// where no compiled code is at hand, so `key` must stand for all that it follows from: lowercase hex SHA-256.
     ///

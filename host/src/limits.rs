@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use wasmtime::{CallHook, ResourceLimiter, Store, UpdateDeadline};
 
 use crate::engine::EPOCH_MS;
+use crate::family::Family;
 use crate::wit::LimitFault;
 
 pub use crate::agent::bindings::wardian::host::types::Limits;
@@ -27,6 +28,9 @@ impl Default for Limits {
 
 /// A single host call may carry a little more than the output limit before the output is measured.
 const HOSTCALL_SLACK_BYTES: u64 = 1 << 20;
+
+/// What a single host call may carry where the output is not limited, or hardly.
+const HOSTCALL_BYTES_MAX: u64 = 257 << 20;
 
 /// Bytes that a call has put out, and the first limit that it reached. Shared with the call's streams.
 #[derive(Debug, Default)]
@@ -79,6 +83,16 @@ pub(crate) struct Limiter {
     table_elements: u64,
     cpu_ms: u64,
     hostcalls: u64,
+    /// Where others run on the same account.
+    family: Option<Arc<Family>>,
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        if let Some(family) = &self.family {
+            family.give_memory_back(self.memory_bytes);
+        }
+    }
 }
 
 /// What a store's data must have to be limited.
@@ -88,7 +102,14 @@ pub(crate) trait Limited: Send + 'static {
 
 impl Limiter {
     pub(crate) fn new(limits: Limits, meter: Arc<Meter>) -> Self {
-        Self { limits, meter, memory_bytes: 0, memory_bytes_peak: 0, table_elements: 0, cpu_ms: 0, hostcalls: 0 }
+        let (memory_bytes, memory_bytes_peak, table_elements, cpu_ms, hostcalls) = (0, 0, 0, 0, 0);
+        Self { limits, meter, memory_bytes, memory_bytes_peak, table_elements, cpu_ms, hostcalls, family: None }
+    }
+
+    /// Memory and time count for the family as well, which has bounds of its own.
+    pub(crate) fn with_family(mut self, family: Arc<Family>) -> Self {
+        self.family = Some(family);
+        self
     }
 
     /// Makes every limit but wall time, which belongs to whoever waits, hold for `store`.
@@ -99,7 +120,8 @@ impl Limiter {
         store.epoch_deadline_callback(|mut context| {
             let limiter = context.data_mut().limiter();
             limiter.cpu_ms += EPOCH_MS;
-            if limiter.cpu_ms > limiter.limits.cpu_ms_max {
+            let fits = limiter.family.as_ref().is_none_or(|family| family.take_cpu(EPOCH_MS));
+            if !fits || limiter.cpu_ms > limiter.limits.cpu_ms_max {
                 limiter.meter.reach("cpu-ms-max", limiter.limits.cpu_ms_max);
                 return Err(wasmtime::Error::msg("cpu-ms-max reached"));
             }
@@ -121,15 +143,18 @@ impl Limiter {
             }
             Ok(())
         });
-        let bytes = limits.output_bytes_max.saturating_add(HOSTCALL_SLACK_BYTES);
+        let bytes = limits.output_bytes_max.saturating_add(HOSTCALL_SLACK_BYTES).min(HOSTCALL_BYTES_MAX);
         store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let after = self.memory_bytes.saturating_add(desired.saturating_sub(current) as u64);
-        if after > self.limits.memory_bytes_max {
+        let more = desired.saturating_sub(current) as u64;
+        let after = self.memory_bytes.saturating_add(more);
+        let fits =
+            after <= self.limits.memory_bytes_max && self.family.as_ref().is_none_or(|family| family.take_memory(more));
+        if !fits {
             self.meter.reach("memory-bytes-max", self.limits.memory_bytes_max);
             return Ok(false);
         }

@@ -15,14 +15,18 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use crate::capability::http::activities::Activities;
 use crate::capability::http::{self, Http, NetCall};
 use crate::capability::output::{Captured, Output};
+use crate::capability::process::{Caller, Starts};
+use crate::capability::stdio::Input;
 use crate::capability::turns::Turns;
 use crate::capability::{self, Lender, Lent};
+use crate::command::Start;
+use crate::family::Member;
 use crate::limits::{Limited, Limiter, Meter};
 use crate::wit::{
     Fault, FileAccess, Finished, Grant, LimitFault, Limits, NetVerdict, Outcome, Part, Powers, ToolError,
 };
 use crate::wit::{ToolCall, ToolInfo, Unlisted, Update};
-use crate::{Code, Error, Host};
+use crate::{Code, Commands, Error, Host};
 
 #[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
 pub(crate) mod bindings {
@@ -42,7 +46,7 @@ pub(crate) mod bindings {
 }
 
 /// Where a tool that works on the project itself has it.
-const WORKSPACE: &str = "/workspace";
+pub(crate) const WORKSPACE: &str = "/workspace";
 
 /// What the workspace is made of: see `wardian:workspace`.
 pub(crate) const PROJECT: &str = "/project";
@@ -108,8 +112,29 @@ pub struct ToolCallOptions {
     pub files: Files,
     /// The network that it is granted from. None: it has none.
     pub net: Option<NetCall>,
+    /// The commands that it may start, as far as its grant names them.
+    pub commands: Arc<Commands>,
     /// Receives its progress.
     pub progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
+}
+
+impl ToolCallOptions {
+    /// What it hands down to the commands that it starts. It has no streams of its own that lead anywhere.
+    fn as_starter(&self) -> Start {
+        Start {
+            argv: Vec::new(),
+            env: Vec::new(),
+            cwd: WORKSPACE.to_owned(),
+            stdin: Input::null(),
+            stdout: crate::Output::null(),
+            stderr: crate::Output::null(),
+            powers: self.grant.powers.clone(),
+            files: self.files.clone(),
+            // What a process prints is for its starter, who bounds what becomes of it.
+            limits: Limits { output_bytes_max: u64::MAX, ..self.grant.limits },
+            commands: self.commands.clone(),
+        }
+    }
 }
 
 pub(crate) struct State {
@@ -118,7 +143,7 @@ pub(crate) struct State {
     limiter: Limiter,
     meter: Arc<Meter>,
     progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
-    turns: Arc<Turns>,
+    caller: Caller,
     http: Http,
     config: Arc<WasiConfigVariables>,
 }
@@ -143,7 +168,13 @@ impl Limited for State {
 
 impl Lender for State {
     fn lent(&mut self) -> Lent<'_> {
-        Lent { table: &mut self.table, turns: &self.turns }
+        Lent { table: &mut self.table, turns: self.caller.turns(), directory: None }
+    }
+}
+
+impl Starts for State {
+    fn caller(&mut self) -> (&mut ResourceTable, &Caller) {
+        (&mut self.table, &self.caller)
     }
 }
 
@@ -188,6 +219,7 @@ impl Tool {
         http::add_to_linker(&mut linker).map_err(link)?;
         wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| WasiConfig::from(&*state.config))
             .map_err(link)?;
+        capability::process::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
@@ -217,7 +249,7 @@ impl Tool {
         let grant = Grant { powers, limits: DESCRIBE_LIMITS, unlisted: Unlisted::Deny };
         // With no power over files none are opened.
         let files = Files { project: PathBuf::new(), layer: None, direct: false };
-        let options = ToolCallOptions { grant, files, net: None, progress: None };
+        let options = ToolCallOptions { grant, files, net: None, commands: Arc::default(), progress: None };
         let (result, _) = self
             .run(
                 &options,
@@ -293,13 +325,14 @@ impl Tool {
             Ok(wasi) => wasi,
             Err(fault) => return (Err(fault), 0),
         };
-        let limiter = Limiter::new(limits, meter.clone());
+        let member = Member::first(&limits);
+        let limiter = Limiter::new(limits, meter.clone()).with_family(member.family());
         let progress = options.progress.clone();
-        let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
         let unlisted = verdict(options.grant.unlisted);
         let http = Http::new(options.net.as_ref(), options.grant.powers.net.clone(), unlisted);
+        let caller = Caller::new(self.host.clone(), options.as_starter(), member);
         let (table, config) = (ResourceTable::new(), self.config.clone());
-        let data = State { wasi, table, limiter, meter: meter.clone(), progress, turns, http, config };
+        let data = State { wasi, table, limiter, meter: meter.clone(), progress, caller, http, config };
         let mut store = Store::new(self.host.engine(), data);
         Limiter::install(&mut store);
         let _ticking = self.host.ticking();
@@ -472,32 +505,39 @@ fn wasi(
     wasi.allow_blocking_current_thread(true);
     wasi.stdout(Output::new(meter.clone(), Captured::default()));
     wasi.stderr(Output::new(meter.clone(), stderr.clone()));
-    let perms = match options.grant.powers.files {
-        FileAccess::None => return Ok(wasi.build()),
+    lend_files(&mut wasi, &options.files, options.grant.powers.files, in_workspace).map_err(Fault::Host)?;
+    Ok(wasi.build())
+}
+
+/// Opens the folders that code in a workspace, or without one, works on.
+pub(crate) fn lend_files(
+    wasi: &mut WasiCtxBuilder,
+    files: &Files,
+    access: FileAccess,
+    in_workspace: bool,
+) -> Result<(), String> {
+    let perms = match access {
+        FileAccess::None => return Ok(()),
         FileAccess::Read => FsPerms::ReadOnly,
         FileAccess::Write => FsPerms::ReadWrite,
     };
     let mut lend = |folder: &Path, name: &str, perms| {
         let lent = wasi.preopened_dir(folder, name, perms).map(drop);
-        lent.map_err(|error| Fault::Host(format!("cannot open {}: {error}", folder.display())))
+        lent.map_err(|error| format!("cannot open {}: {error}", folder.display()))
     };
-    let files = &options.files;
     match (&files.layer, in_workspace) {
         (Some(layer), true) if !files.direct => {
             lend(&files.project, PROJECT, FsPerms::ReadOnly)?;
             lend(&layer.upper, UPPER, perms)?;
-            lend(&layer.scratch, SCRATCH, perms)?;
+            lend(&layer.scratch, SCRATCH, perms)
         }
         (layer, false) if files.direct => {
             lend(&files.project, WORKSPACE, perms)?;
-            if let Some(layer) = layer {
-                lend(&layer.scratch, SCRATCH, perms)?;
-            }
+            layer.as_ref().map_or(Ok(()), |layer| lend(&layer.scratch, SCRATCH, perms))
         }
         // The folders of one would be a way around the other.
-        _ => return Err(Fault::Host("the tool was not loaded for these files".to_owned())),
+        _ => Err("the component was not loaded for these files".to_owned()),
     }
-    Ok(wasi.build())
 }
 
 #[cfg(test)]
@@ -513,6 +553,7 @@ mod tests {
             grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: Files { project: path, layer, direct },
             net: None,
+            commands: Arc::default(),
             progress: None,
         };
         wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()

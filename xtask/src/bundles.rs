@@ -31,8 +31,12 @@ struct Manifest {
     /// What the host asks about every request.
     netfetch: String,
     tools: Vec<String>,
+    commands: Vec<String>,
     scenario: Option<String>,
 }
+
+/// Components with more bytes than this are carried packed.
+const PACK_ABOVE_BYTES: u64 = 1 << 20;
 
 /// A bundle and where its files are.
 pub struct Bundle {
@@ -94,6 +98,7 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     };
     let tools = manifest.tools.iter().map(component).collect::<Result<Vec<_>>>()?;
     let providers = manifest.providers.iter().map(component).collect::<Result<Vec<_>>>()?;
+    let commands = manifest.commands.iter().map(component).collect::<Result<Vec<_>>>()?;
     let inside = component(&manifest.workspace)?;
     let netfetch = component(&manifest.netfetch)?;
 
@@ -109,12 +114,21 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     let mut inputs = Inputs::new();
     inputs.sources(workspace, &["host/bundle", "xtask/src", "Cargo.lock"])?;
     inputs.path(&workspace.root, folder)?;
-    for component in parts.iter().chain(&tools).chain(&providers).chain([&inside, &netfetch]) {
+    for component in parts.iter().chain(&tools).chain(&commands).chain(&providers).chain([&inside, &netfetch]) {
         inputs.path(&workspace.dist, &component.file)?;
     }
     let (inputs, stamp) = (inputs.hash(), format!("bundle-{}", manifest.name));
-    let carried = tools.iter().chain([&inside, &netfetch]).map(|component| component.file.clone());
-    let files = made.iter().cloned().chain(carried).collect();
+    let carried: Vec<(&Component, Option<PathBuf>)> = tools
+        .iter()
+        .chain(&commands)
+        .map(|component| {
+            let bytes = fs::metadata(&component.file).map_or(0, |data| data.len());
+            (*component, (bytes > PACK_ABOVE_BYTES).then(|| into.join(format!("{}.wasm.gz", component.name))))
+        })
+        .collect();
+    made.extend(carried.iter().filter_map(|(_, packed)| packed.clone()));
+    let unpacked = tools.iter().chain(&commands).chain([&inside, &netfetch]).map(|component| component.file.clone());
+    let files = made.iter().cloned().chain(unpacked).collect();
     let bundle = Bundle { name: manifest.name.clone(), files };
     if stamp::is_fresh(workspace, &stamp, inputs, &made)? {
         return Ok((bundle, false));
@@ -133,7 +147,14 @@ fn build_one(workspace: &Workspace, folder: &Path, components: &[Component]) -> 
     if let Some(scenario) = &manifest.scenario {
         workspace::place(&folder.join(scenario), &into.join(scenario))?;
     }
-    let text = embed_list(&manifest, workspace, [inside, netfetch], &tools)?;
+    for (component, packed) in &carried {
+        if let Some(packed) = packed {
+            native::bundle_tool(workspace)?.pack(&component.file, &fresh)?;
+            workspace::place(&fresh, packed)?;
+            fs::remove_file(&fresh)?;
+        }
+    }
+    let text = embed_list(&manifest, workspace, [inside, netfetch], &carried, &commands)?;
     if fs::read_to_string(&list).ok().as_ref() != Some(&text) {
         workspace::write(&list, text.as_bytes())?;
     }
@@ -146,19 +167,26 @@ fn embed_list(
     manifest: &Manifest,
     workspace: &Workspace,
     [inside, netfetch]: [&Component; 2],
-    tools: &[&Component],
+    carried: &[(&Component, Option<PathBuf>)],
+    commands: &[&Component],
 ) -> Result<String> {
     let folder = format!("bundles/{}", manifest.name);
-    let file = |component: &Component| anyhow::Ok(component.file.strip_prefix(&workspace.dist)?.display().to_string());
-    let mut list = format!("workspace {}\nnetfetch {}\n", file(inside)?, file(netfetch)?);
+    let file = |file: &Path| anyhow::Ok(file.strip_prefix(&workspace.dist)?.display().to_string());
+    let mut list = format!("workspace {}\nnetfetch {}\n", file(&inside.file)?, file(&netfetch.file)?);
     for provider in &manifest.providers {
         let _ = writeln!(list, "agent {provider} {folder}/{}", agent_file(manifest, provider));
     }
     if let Some(scenario) = &manifest.scenario {
         let _ = writeln!(list, "scenario {folder}/{scenario}");
     }
-    for tool in tools {
-        let _ = writeln!(list, "tool {} {}", tool.name, file(tool)?);
+    for (component, packed) in carried {
+        let packed = packed.as_deref().map_or(Ok("-".to_owned()), file)?;
+        let (name, unpacked) = (&component.name, file(&component.file)?);
+        if commands.iter().any(|command| command.name == *name) {
+            let _ = writeln!(list, "command {name} {unpacked} {packed} {}", component.commands.join(","));
+        } else {
+            let _ = writeln!(list, "tool {name} {unpacked} {packed}");
+        }
     }
     Ok(list)
 }
@@ -176,11 +204,7 @@ fn parse(text: &str) -> Result<Manifest> {
     let table: toml::Table = text.parse()?;
     let (mut name, mut agent, mut workspace, mut scenario) = (None, None, None, None);
     let mut netfetch = None;
-    let (mut providers, mut tools) = (Vec::new(), Vec::new());
-    let list = |key: &str, value: &toml::Value| {
-        let list = value.as_array().with_context(|| format!("`{key}` must be a list of component names"))?;
-        list.iter().map(|item| word(key, item)).collect::<Result<Vec<_>>>()
-    };
+    let (mut providers, mut tools, mut commands) = (Vec::new(), Vec::new(), Vec::new());
     for (key, value) in &table {
         match key.as_str() {
             "name" => name = Some(word(key, value)?),
@@ -188,8 +212,9 @@ fn parse(text: &str) -> Result<Manifest> {
             "workspace" => workspace = Some(word(key, value)?),
             "netfetch" => netfetch = Some(word(key, value)?),
             "scenario" => scenario = Some(word(key, value)?),
-            "providers" => providers = list(key, value)?,
-            "tools" => tools = list(key, value)?,
+            "providers" => providers = words(key, value)?,
+            "tools" => tools = words(key, value)?,
+            "commands" => commands = words(key, value)?,
             _ => bail!("unknown key `{key}`"),
         }
     }
@@ -200,8 +225,14 @@ fn parse(text: &str) -> Result<Manifest> {
         workspace: workspace.context("`workspace` is missing")?,
         netfetch: netfetch.context("`netfetch` is missing")?,
         tools,
+        commands,
         scenario,
     })
+}
+
+fn words(key: &str, value: &toml::Value) -> Result<Vec<String>> {
+    let list = value.as_array().with_context(|| format!("`{key}` must be a list of component names"))?;
+    list.iter().map(|item| word(key, item)).collect()
 }
 
 /// A name without anything that means something in a path or in `embed.txt`.
@@ -222,11 +253,12 @@ mod tests {
     #[test]
     fn reads_a_manifest() {
         let text = "name = 'x'\nagent = 'agent.wac'\nproviders = ['p', 'q']\nworkspace = 'w'\nnetfetch = 'n'\n\
-                    tools = ['tool-a', 'tool-b']\nscenario = 'demo.json'\n";
+                    tools = ['tool-a', 'tool-b']\ncommands = ['command-c']\nscenario = 'demo.json'\n";
         let manifest = parse(text).unwrap();
         assert_eq!(["p", "q"].map(|name| agent_file(&manifest, name)), ["agent.wasm", "agent-q.wasm"]);
         assert_eq!(manifest.workspace, "w");
         assert_eq!(manifest.tools, ["tool-a", "tool-b"]);
+        assert_eq!(manifest.commands, ["command-c"]);
         assert_eq!(manifest.scenario.as_deref(), Some("demo.json"));
     }
 

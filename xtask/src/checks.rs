@@ -198,3 +198,13 @@ pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     bench.current_dir(&workspace.root).args(arguments);
     process::run(&mut bench, BUILD_TIMEOUT)
 }
+
+/// `cargo xtask conformance [SUITE..] [--bless]`.
+pub fn conformance(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let _lock = workspace.lock()?;
+    native::build(workspace)?;
+    let conformance = native::build_binary(workspace, "conformance")?;
+    let mut conformance = Command::new(conformance);
+    conformance.current_dir(&workspace.root).args(arguments);
+    process::run(&mut conformance, BUILD_TIMEOUT)
+}

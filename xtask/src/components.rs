@@ -24,9 +24,11 @@ pub struct Component {
     artifact: String,
     /// Where it goes.
     pub file: PathBuf,
+    /// As a command: what it can be called. See `commands`.
+    pub commands: Vec<String>,
 }
 
-/// All of them, by name. tests/guests, which is no part of the product, is the last.
+/// All of them, by name. Those in tests, which are no part of the product, are the last.
 pub fn discover(workspace: &Workspace) -> Result<Vec<Component>> {
     let mut components = Vec::new();
     for folder in entries(&workspace.root.join("components"))? {
@@ -34,9 +36,11 @@ pub fn discover(workspace: &Workspace) -> Result<Vec<Component>> {
             components.extend(component(&folder, &workspace.dist.join("components"))?);
         }
     }
-    let guests = workspace.root.join("tests/guests");
-    if guests.join("Cargo.toml").is_file() {
-        components.extend(component(&guests, &workspace.dist.join("tests"))?);
+    for guests in ["tests/guests", "tests/programs"] {
+        let guests = workspace.root.join(guests);
+        if guests.join("Cargo.toml").is_file() {
+            components.extend(component(&guests, &workspace.dist.join("tests"))?);
+        }
     }
     Ok(components)
 }
@@ -59,7 +63,26 @@ fn component(folder: &Path, into: &Path) -> Result<Option<Component>> {
     } else {
         return Ok(None);
     };
-    Ok(Some(Component { name: name.to_owned(), artifact, file: into.join(file_name) }))
+    let commands = commands(name, &manifest_table).with_context(|| format!("in {}", manifest.display()))?;
+    Ok(Some(Component { name: name.to_owned(), artifact, file: into.join(file_name), commands }))
+}
+
+/// The names that a program answers to: what follows `command-` in its own, unless its manifest has a list of them, at
+/// `package.metadata.wardian.commands`.
+fn commands(name: &str, manifest: &toml::Table) -> Result<Vec<String>> {
+    let list = manifest.get("package").and_then(|package| package.get("metadata")?.get("wardian")?.get("commands"));
+    let Some(list) = list else {
+        return Ok(vec![name.strip_prefix("command-").unwrap_or(name).to_owned()]);
+    };
+    let words = list.as_array().context("`package.metadata.wardian.commands` must be a list of names")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '[');
+    words
+        .iter()
+        .map(|word| match word.as_str() {
+            Some(word) if !word.is_empty() && word.chars().all(plain) => Ok(word.to_owned()),
+            _ => bail!("`package.metadata.wardian.commands`: {word} is no name"),
+        })
+        .collect()
 }
 
 /// Builds what changed and returns them all.
@@ -77,7 +100,7 @@ fn build_changed(workspace: &Workspace, components: &[Component]) -> Result<Stri
     let mut inputs = Inputs::new();
     inputs.text(&toolchain.identity).sources(
         workspace,
-        &["components", "tests/guests", "wit", "xtask/src", "Cargo.toml", "Cargo.lock", ".cargo"],
+        &["components", "tests/guests", "tests/programs", "wit", "xtask/src", "Cargo.toml", "Cargo.lock", ".cargo"],
     )?;
     let inputs = inputs.hash();
     let outputs: Vec<PathBuf> = components.iter().map(|component| component.file.clone()).collect();
@@ -151,5 +174,16 @@ mod tests {
         let program = component(&program, into).unwrap().unwrap();
         assert_eq!((&*program.artifact, &*program.file), ("command-x.wasm", Path::new("into/command_x.wasm")));
         assert_eq!(component(&library, into).unwrap(), None);
+    }
+
+    #[test]
+    fn a_command_has_the_names_that_its_manifest_lists() {
+        let named = |manifest: &str| commands("command-x", &manifest.parse().unwrap());
+        assert_eq!(named("[package]\nname = 'command-x'\n").unwrap(), ["x"]);
+        let listed = "[package.metadata.wardian]\ncommands = ['ls', '[', 'b2sum']\n";
+        assert_eq!(named(listed).unwrap(), ["ls", "[", "b2sum"]);
+        for wrong in ["['a b']", "['']", "'ls'", "[1]", "['a,b']"] {
+            assert!(named(&format!("[package.metadata.wardian]\ncommands = {wrong}\n")).is_err(), "{wrong}");
+        }
     }
 }

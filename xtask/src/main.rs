@@ -31,6 +31,7 @@ const COMMANDS: &[Command] = &[
     ("tidy", "the rules of the house that no other tool checks", tidy::command),
     ("demo", "build, then one run of the demo model on this repository, or on -C DIR", checks::demo),
     ("bench", "build, then the benchmarks", checks::bench),
+    ("conformance", "build, then cases of outside test suites through the shell", checks::conformance),
     ("vendor-wit", "derives wit/wasi-* from the locked wasmtime-wasi", vendor::command),
     ("toolchain", "only makes sure that components can be compiled here", toolchain::command),
 ];

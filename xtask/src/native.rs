@@ -107,6 +107,12 @@ impl BundleTool {
         process::capture(&mut command, 5 * process::MINUTE).map(drop)
     }
 
+    pub fn pack(&self, file: &Path, output: &Path) -> Result<()> {
+        let mut command = Command::new(&self.0);
+        command.arg("pack").arg(file).arg("-o").arg(output);
+        process::capture(&mut command, 5 * process::MINUTE).map(drop)
+    }
+
     pub fn compose<'a>(
         &self,
         source: &Path,

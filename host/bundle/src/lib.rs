@@ -5,10 +5,12 @@
 
 mod compose;
 mod inspect;
+mod pack;
 mod plug;
 
 pub use compose::{compose, compose_file};
 pub use inspect::{Inspection, digest, inspect, validate};
+pub use pack::{pack, unpack};
 pub use plug::{plug, plug_key};
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Puts a session together: settings, model, components, project, user.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,11 @@ use std::sync::Arc;
 
 use wardian_host::wit::{NetVerdict, Opened, Options};
 use wardian_host::{
-    Agent, AgentOptions, Code, Files, Host, HostOptions, Layer, Net, ProjectAccess, SessionAccess, Tool, Turns, Ui,
+    Agent, AgentOptions, Code, Error, Files, Host, HostOptions, Layer, Net, ProjectAccess, SessionAccess, Tool, Turns,
+    Ui,
 };
 
-use crate::embedded;
+use crate::embedded::{self, Carried};
 use crate::failure::{Failure, open_failure};
 use crate::home::{Home, Locked};
 use crate::model::{self, Model};
@@ -170,6 +172,7 @@ impl Case {
             AgentOptions {
                 agent,
                 tools,
+                commands: crate::processes::commands(&self.host, how, &self.settings.components)?,
                 files: Files {
                     project: self.project.clone(),
                     layer: Some(create_layer(&session.folder)?),
@@ -315,7 +318,7 @@ fn layer(session: &Path) -> Layer {
     Layer { upper: session.join("upper"), scratch: session.join("tmp"), turns: Arc::new(Turns::default()) }
 }
 
-fn create_layer(session: &Path) -> Result<Layer, Failure> {
+pub fn create_layer(session: &Path) -> Result<Layer, Failure> {
     let layer = layer(session);
     for folder in [&layer.upper, &layer.scratch] {
         fs::create_dir_all(folder)
@@ -336,6 +339,7 @@ pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool
     let options = AgentOptions {
         agent: recorded(host, folder)?,
         tools,
+        commands: Arc::default(),
         files: recorded_files(folder),
         project: ProjectAccess::Read,
         session: folder.to_owned(),
@@ -348,25 +352,58 @@ pub async fn reader(host: &Host, folder: &Path, ui: Arc<dyn Ui>, tools: Vec<Tool
     Ok(Agent::start(host, options).await?)
 }
 
-/// A component's bytes, and their digest where it is known.
+/// Where a component's bytes are.
 pub enum Bytes {
-    Embedded(&'static [u8], &'static str),
+    Embedded(&'static Carried),
     Read(Vec<u8>),
+}
+
+impl Bytes {
+    pub fn digest(&self) -> Cow<'_, str> {
+        match self {
+            Self::Embedded(carried) => carried.digest.into(),
+            Self::Read(bytes) => wardian_bundle::digest(bytes).into(),
+        }
+    }
+
+    pub fn get(&self) -> Result<Cow<'_, [u8]>, String> {
+        match self {
+            Self::Embedded(carried) => carried.bytes(),
+            Self::Read(bytes) => Ok(bytes.into()),
+        }
+    }
 }
 
 /// The tool components: those that this binary carries and those from files.
 pub fn components(files: &[PathBuf]) -> Result<Vec<(String, Bytes)>, Failure> {
-    let mut components: Vec<(String, Bytes)> = embedded::COMPONENTS
-        .iter()
-        .map(|(name, bytes, digest)| ((*name).to_owned(), Bytes::Embedded(bytes, digest)))
-        .collect();
+    let mut components: Vec<(String, Bytes)> =
+        embedded::COMPONENTS.iter().map(|carried| (carried.name.to_owned(), Bytes::Embedded(carried))).collect();
+    components.extend(component_files(files, false)?);
+    Ok(components)
+}
+
+/// The command components among files.
+pub fn command_files(files: &[PathBuf]) -> Result<Vec<(String, Bytes)>, Failure> {
+    component_files(files, true)
+}
+
+fn component_files(files: &[PathBuf], commands: bool) -> Result<Vec<(String, Bytes)>, Failure> {
+    let mut components = Vec::new();
     for path in files {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
         let bytes = read_bounded(path, COMPONENT_BYTES_MAX)?;
         check_component(path, &bytes)?;
-        components.push((name, Bytes::Read(bytes)));
+        if is_command(&bytes) == commands {
+            components.push((name, Bytes::Read(bytes)));
+        }
     }
     Ok(components)
+}
+
+/// A program, as opposed to a tool.
+fn is_command(bytes: &[u8]) -> bool {
+    let runs = |export: &String| export.starts_with("wasi:cli/run@");
+    wardian_bundle::inspect(bytes).is_ok_and(|inspection| inspection.exports.iter().any(runs))
 }
 
 /// Says in one line what is wrong with a file that is no component.
@@ -378,32 +415,22 @@ pub fn check_component(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// A tool in the workspace: its changes are the session's until they are committed.
-pub fn load(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
-    let (workspace, workspace_digest) = embedded::WORKSPACE.ok_or_else(no_components)?;
-    let computed;
-    let (bytes, digest): (&[u8], &str) = match bytes {
-        Bytes::Embedded(bytes, digest) => (bytes, digest),
-        Bytes::Read(bytes) => {
-            computed = wardian_bundle::digest(bytes);
-            (bytes, &computed)
-        }
-    };
-    let key = wardian_bundle::plug_key(digest, workspace_digest);
+/// A tool or command in the workspace: its changes are the session's until they are committed.
+pub fn load(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Error> {
+    let without = || Error::Compose { name: name.to_owned(), reason: "this wardian was built without one".to_owned() };
+    let (workspace, workspace_digest) = embedded::WORKSPACE.ok_or_else(without)?;
+    let digest = bytes.digest();
+    let key = wardian_bundle::plug_key(&digest, workspace_digest);
     announce(host, &key, name);
-    let compose = || wardian_bundle::plug(bytes, workspace).map_err(|error| error.to_string());
-    Ok(host.load_in_workspace(name, digest, &key, compose)?)
+    let compose = || wardian_bundle::plug(&bytes.get()?, workspace).map_err(|error| error.to_string());
+    host.load_in_workspace(name, &digest, &key, compose)
 }
 
-/// A tool as it is, to work on the project itself.
-fn load_direct(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Failure> {
-    Ok(match bytes {
-        Bytes::Embedded(bytes, digest) => {
-            announce(host, digest, name);
-            host.load(name, bytes, Some(digest))?
-        }
-        Bytes::Read(bytes) => host.load(name, bytes, None)?,
-    })
+/// A component as it is, to work on the project itself.
+pub fn load_direct(host: &Host, name: &str, bytes: &Bytes) -> Result<Code, Error> {
+    let digest = bytes.digest();
+    announce(host, &digest, name);
+    host.load_lazily(name, &digest, || bytes.get().map(Cow::into_owned))
 }
 
 /// Compiling takes seconds, once: the user should know what the wait is for.

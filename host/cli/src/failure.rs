@@ -12,6 +12,8 @@ pub mod code {
     pub const CONFLICT: u8 = 4;
     pub const INTEGRITY: u8 = 5;
     pub const CANCELLED: u8 = 130;
+    /// Of a process that was run for the user and told to end.
+    pub const TERMINATED: u8 = 143;
 }
 
 #[derive(Debug)]
@@ -53,6 +55,12 @@ impl Failure {
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the status that programs of this kind have for it.
+    pub fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
         self
     }
 

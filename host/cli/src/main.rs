@@ -19,6 +19,7 @@ mod home;
 mod model;
 mod net;
 mod pending;
+mod processes;
 mod provider_net;
 mod review;
 mod search;
@@ -73,6 +74,10 @@ enum Command {
     Tools(command::tools::Arguments),
     /// Call one tool and print its result
     Call(command::call::Arguments),
+    /// Run a script in the sandboxed shell, or work in it line by line
+    Sh(command::sh::Arguments),
+    /// Run one command in the sandbox
+    Exec(command::exec::Arguments),
     /// Compose components into one, as a .wac file says
     Compose(command::compose::Arguments),
     /// Show a component's imports (its powers), exports and digest
@@ -102,6 +107,8 @@ fn main() -> ExitCode {
         Some(Command::Replay(arguments)) => command::replay::run(arguments),
         Some(Command::Tools(arguments)) => command::tools::run(arguments),
         Some(Command::Call(arguments)) => command::call::run(arguments),
+        Some(Command::Sh(arguments)) => command::sh::run(arguments),
+        Some(Command::Exec(arguments)) => command::exec::run(arguments),
         Some(Command::Compose(arguments)) => command::compose::run(arguments),
         Some(Command::Inspect(arguments)) => command::inspect::run(arguments),
         Some(Command::Doctor(arguments)) => command::doctor::run(arguments),

@@ -120,37 +120,55 @@ pub fn watch_interrupts(interrupter: Interrupter) -> Option<Watching> {
 
 /// The signals that ask for an end. Listened to from the moment this exists, so that none is lost between two waits.
 #[cfg(unix)]
-struct Signals {
+pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// Of the last one.
+    status: u8,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, status: code::CANCELLED })
     }
 
     /// False when there can be no more.
-    async fn next(&mut self) -> bool {
+    pub async fn next(&mut self) -> bool {
         tokio::select! {
-            signal = self.interrupt.recv() => signal.is_some(),
-            signal = self.terminate.recv() => signal.is_some(),
+            signal = self.interrupt.recv() => {
+                self.status = code::CANCELLED;
+                signal.is_some()
+            }
+            signal = self.terminate.recv() => {
+                self.status = code::TERMINATED;
+                signal.is_some()
+            }
         }
+    }
+
+    /// The exit status that the last one asks for.
+    pub fn status(&self) -> u8 {
+        self.status
     }
 }
 
 #[cfg(not(unix))]
-struct Signals;
+pub struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> bool {
+    pub async fn next(&mut self) -> bool {
         tokio::signal::ctrl_c().await.is_ok()
+    }
+
+    pub fn status(&self) -> u8 {
+        code::CANCELLED
     }
 }

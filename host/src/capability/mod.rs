@@ -7,7 +7,11 @@ pub(crate) mod http;
 pub(crate) mod modes;
 pub(crate) mod observer;
 pub(crate) mod output;
+pub(crate) mod pipe;
+pub(crate) mod process;
 pub(crate) mod sandbox;
+pub(crate) mod start;
+pub(crate) mod stdio;
 pub(crate) mod turns;
 
 use std::future::Future;
@@ -32,6 +36,7 @@ mod lent {
                 import wardian:host/devices@0.1.0;
                 import wardian:host/turns@0.1.0;
                 import wardian:host/modes@0.1.0;
+                import wardian:host/start@0.1.0;
             }
         ",
         path: [
@@ -75,6 +80,8 @@ pub trait Ui: Send + Sync + 'static {
 pub(crate) struct Lent<'a> {
     pub(crate) table: &'a mut ResourceTable,
     pub(crate) turns: &'a Arc<Turns>,
+    /// Where relative paths start, for a program that does not know it otherwise.
+    pub(crate) directory: Option<&'a str>,
 }
 
 /// What a store's data must have for a workspace in it.
@@ -92,7 +99,8 @@ impl HasData for HasLent {
 pub(crate) fn add_workspace_to_linker<T: Lender>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     lent::wardian::host::devices::add_to_linker::<T, HasLent>(linker, T::lent)?;
     lent::wardian::host::turns::add_to_linker::<T, HasLent>(linker, T::lent)?;
-    lent::wardian::host::modes::add_to_linker::<T, HasLent>(linker, T::lent)
+    lent::wardian::host::modes::add_to_linker::<T, HasLent>(linker, T::lent)?;
+    lent::wardian::host::start::add_to_linker::<T, HasLent>(linker, T::lent)
 }
 
 /// Lends an agent everything in this folder.

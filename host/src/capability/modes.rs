@@ -109,12 +109,12 @@ mod tests {
 
         fn set(&mut self, descriptor: &Resource<Descriptor>, mode: u32) -> Result<(), ErrorCode> {
             let descriptor = Resource::new_borrow(descriptor.rep());
-            Lent { table: &mut self.table, turns: &Arc::default() }.set(descriptor, mode).unwrap()
+            Lent { table: &mut self.table, turns: &Arc::default(), directory: None }.set(descriptor, mode).unwrap()
         }
 
         fn get(&mut self, descriptor: &Resource<Descriptor>) -> Result<Option<u32>, ErrorCode> {
             let descriptor = Resource::new_borrow(descriptor.rep());
-            Lent { table: &mut self.table, turns: &Arc::default() }.get(descriptor).unwrap()
+            Lent { table: &mut self.table, turns: &Arc::default(), directory: None }.get(descriptor).unwrap()
         }
     }
 

@@ -75,7 +75,8 @@ impl Host for State {
         let progress = Arc::new(move |update| ui.progress(&id, update));
         let activities = Arc::<Activities>::default();
         let net = self.net.clone().map(|net| NetCall { net, activities: activities.clone() });
-        let options = ToolCallOptions { grant, files: self.files.clone(), net, progress: Some(progress) };
+        let (files, commands) = (self.files.clone(), self.commands.clone());
+        let options = ToolCallOptions { grant, files, net, commands, progress: Some(progress) };
         let (send, finished) = watch::channel(None);
         let spawned = tool.spawn(call, options);
         let ended = activities.clone();

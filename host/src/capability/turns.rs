@@ -106,7 +106,7 @@ mod tests {
     async fn a_turn_ends_with_its_store() {
         let turns = Arc::new(Turns::default());
         let mut table = ResourceTable::new();
-        let taken = Lent { table: &mut table, turns: &turns }.take().await.unwrap();
+        let taken = Lent { table: &mut table, turns: &turns, directory: None }.take().await.unwrap();
         assert!(taken.is_some());
         drop(table);
         assert_eq!(turns.ended(), 1);

@@ -250,7 +250,8 @@ impl Client {
     pub async fn fetch_as(&self, input: Value, grant: Grant) -> Fetched {
         let call = NetCall::new(self.net.clone());
         let files = Files { project: std::env::temp_dir(), layer: None, direct: true };
-        let options = ToolCallOptions { grant, files, net: Some(call.clone()), progress: None };
+        let options =
+            ToolCallOptions { grant, files, net: Some(call.clone()), commands: Arc::default(), progress: None };
         let input = ToolCall { id: "1".into(), tool: "Fetch".into(), input: input.to_string() };
         let finished = self.tool.call(&input, &options).await;
         let result = match finished.result {

@@ -116,6 +116,7 @@ impl Overlay {
             grant: Grant { powers, limits, unlisted: Unlisted::Deny },
             files: self.files(),
             net: None,
+            commands: Arc::default(),
             progress: None,
         }
     }
@@ -177,6 +178,7 @@ impl Overlay {
         let options = AgentOptions {
             agent: kit().agent.clone(),
             tools: Vec::new(),
+            commands: Arc::default(),
             files: self.files(),
             project: ProjectAccess::Write,
             session: self.folder.path().join("session"),

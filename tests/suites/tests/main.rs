@@ -7,6 +7,7 @@ mod commit_crash;
 #[cfg(unix)]
 mod crash;
 mod damage;
+mod exec;
 #[cfg(unix)]
 mod interrupt;
 mod limits;
@@ -19,6 +20,7 @@ mod powers;
 #[cfg(unix)]
 mod review;
 mod session;
+mod shell;
 mod start;
 #[cfg(unix)]
 mod terminal;

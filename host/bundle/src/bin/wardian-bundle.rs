@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: wardian-bundle compose FILE.wac -o OUT.wasm [--dep NS:NAME=FILE.wasm]...
+       wardian-bundle pack FILE.wasm -o OUT.wasm.gz
        wardian-bundle validate FILE.wasm...
        wardian-bundle inspect FILE.wasm";
 
@@ -15,6 +16,10 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((command, rest)) => match command.as_str() {
             "compose" => compose(rest),
+            "pack" => match rest {
+                [file, flag, output] if flag == "-o" => pack(Path::new(file), Path::new(output)),
+                _ => Err(anyhow::anyhow!(USAGE)),
+            },
             "validate" => rest.iter().try_for_each(|file| validate(Path::new(file))),
             "inspect" if rest.len() == 1 => inspect(Path::new(&rest[0])),
             _ => Err(anyhow::anyhow!(USAGE)),
@@ -55,6 +60,12 @@ fn compose(arguments: &[String]) -> Result<()> {
     let output = output.context(USAGE)?;
     let composed = wardian_bundle::compose_file(&source, &packages)?;
     std::fs::write(&output, composed).with_context(|| format!("cannot write {}", output.display()))
+}
+
+fn pack(file: &Path, output: &Path) -> Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let packed = wardian_bundle::pack(&bytes).with_context(|| format!("cannot pack {}", file.display()))?;
+    std::fs::write(output, packed).with_context(|| format!("cannot write {}", output.display()))
 }
 
 fn validate(file: &Path) -> Result<()> {

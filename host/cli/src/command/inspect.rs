@@ -1,9 +1,10 @@
 //! `wardian inspect`: what a component wants and what it is.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::Outcome;
-use crate::case::{Bytes, check_component, components, read_bounded};
+use crate::case::{check_component, read_bounded};
 use crate::embedded;
 use crate::failure::{Failure, code};
 use crate::show;
@@ -55,12 +56,9 @@ fn find(component: &std::path::Path) -> Result<Vec<u8>, Failure> {
         {
             return Ok(bytes.to_vec());
         }
-        for (known, bytes) in components(&[])? {
-            if known == name
-                && let Bytes::Embedded(bytes, _) = bytes
-            {
-                return Ok(bytes.to_vec());
-            }
+        let carried = embedded::COMPONENTS.iter().chain(embedded::COMMANDS.iter().map(|(carried, _)| carried));
+        if let Some(carried) = carried.into_iter().find(|carried| carried.name == name) {
+            return carried.bytes().map(Cow::into_owned).map_err(Failure::failed);
         }
     }
     read_bounded(component, COMPONENT_BYTES_MAX)

@@ -103,9 +103,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     })
 }
 
-type Editor = rustyline::Editor<(), rustyline::history::FileHistory>;
+pub type Editor = rustyline::Editor<(), rustyline::history::FileHistory>;
 
-fn editor(history: &std::path::Path) -> Result<Editor, Failure> {
+pub fn editor(history: &std::path::Path) -> Result<Editor, Failure> {
     let failed = |error: ReadlineError| Failure::failed(format!("cannot set up the terminal: {error}"));
     let config = rustyline::Config::builder().max_history_size(HISTORY_LINES_MAX).map_err(failed)?.build();
     let mut editor = Editor::with_config(config).map_err(failed)?;

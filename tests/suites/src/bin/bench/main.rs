@@ -6,6 +6,7 @@
 mod models;
 mod net;
 mod session;
+mod shell;
 mod table;
 mod workspace;
 
@@ -17,7 +18,7 @@ use wardian_host::{Code, Host, HostOptions, Tool};
 use table::Table;
 
 /// What can be run by itself.
-const PARTS: [&str; 7] = ["session", "models", "net", "bytes", "walks", "open", "grep"];
+const PARTS: [&str; 8] = ["session", "models", "net", "shell", "bytes", "walks", "open", "grep"];
 
 fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +39,9 @@ fn main() -> Result<()> {
     }
     if is_chosen("net") {
         runtime.block_on(net::run(&mut table))?;
+    }
+    if is_chosen("shell") {
+        shell::run(&bench, &runtime, &mut table)?;
     }
     workspace::run(&bench, &runtime, &mut table, is_chosen)?;
     drop(folder);

@@ -122,6 +122,7 @@ impl Bench {
         let options = AgentOptions {
             agent,
             tools: vec![],
+            commands: Arc::default(),
             files: self.files(name)?,
             project: ProjectAccess::Read,
             session,

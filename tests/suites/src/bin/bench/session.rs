@@ -60,6 +60,7 @@ impl Bench {
             grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: self.files("calls")?,
             net: None,
+            commands: Arc::default(),
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());
@@ -118,6 +119,7 @@ impl Bench {
         let options = AgentOptions {
             agent: self.agent(host)?,
             tools,
+            commands: Arc::default(),
             files: self.files("files")?,
             project: ProjectAccess::Read,
             session: session.to_owned(),

@@ -79,6 +79,7 @@ async fn start(ground: &Ground, agent: &Code, project: &Path, layer: &Layer, ses
     let options = AgentOptions {
         agent: agent.clone(),
         tools: Vec::new(),
+        commands: Arc::default(),
         files: over(project, layer),
         project: ProjectAccess::Read,
         session,

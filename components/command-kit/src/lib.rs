@@ -1,0 +1,46 @@
+//! What a command in Rust needs besides std.
+//!
+//! A command is any program for wasm32-wasip2. Two things std does not do there by itself, and [`program!`] does: an exit
+//! status other than 0 or 1 arrives as 1, and relative paths start at the root rather than in the current directory.
+
+#[doc(hidden)]
+#[cfg(target_os = "wasi")]
+pub use wasip2;
+
+/// Makes a program of a function: `command_kit::program!(run);` with `fn run() -> i32`, whose answer is the exit status.
+///
+/// Stands in `main.rs` in place of `fn main`. Anything else may call `std::process::exit`, too.
+#[macro_export]
+macro_rules! program {
+    ($run:path) => {
+        fn main() {
+            $crate::start_in_the_current_directory();
+            let status: i32 = $run();
+            ::std::process::exit(status)
+        }
+
+        /// In place of libc's, through which every exit goes: it knows success and failure only.
+        #[cfg(target_os = "wasi")]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn _Exit(status: i32) -> ! {
+            $crate::exit(status)
+        }
+    };
+}
+
+/// Ends the program with the lower eight bits of a status, as systems do.
+#[cfg(target_os = "wasi")]
+pub fn exit(status: i32) -> ! {
+    wasip2::cli::exit::exit_with_code(status as u8);
+    // The host does not return from it.
+    std::process::abort()
+}
+
+/// Makes relative paths start where the program was started. Elsewhere than under WASI they do so already.
+pub fn start_in_the_current_directory() {
+    #[cfg(target_os = "wasi")]
+    if let Some(directory) = wasip2::cli::environment::initial_cwd() {
+        // One that is gone leaves the root; what is looked for there is not found, and that is said.
+        let _ = std::env::set_current_dir(directory);
+    }
+}

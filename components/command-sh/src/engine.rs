@@ -1,0 +1,177 @@
+//! The interpreter, set up for here: its files, its commands, its limits.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bashkit::{Bash, Error, ExecOptions, ExecutionLimits, MemoryLimits, PosixFs, SessionLimits, SnapshotOptions};
+
+use crate::bindings::wardian::process::process as host;
+use crate::files::Files;
+use crate::options::Options;
+use crate::process::Process;
+use crate::refused::{LEFT_OUT, Refusals};
+
+/// A script's time is bounded by whoever starts the shell: the limits of its process.
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// As deep as the interpreter itself allows on the stack that it has.
+const DEPTH_MAX: usize = 16;
+
+/// Bytes of variables, and of what is under way in pipes and substitutions.
+const VARIABLE_BYTES_MAX: usize = 64 << 20;
+const LIVE_BYTES_MAX: u64 = 256 << 20;
+
+/// Commands that bash itself has a status for: a limit of the shell was reached.
+const LIMIT: i32 = 137;
+const SYNTAX: i32 = 2;
+const FAILURE: i32 = 1;
+
+/// Utilities that are better as processes, where there is one: see docs/shell.md.
+const AS_PROCESSES: &[&str] =
+    &["rg", "diff", "cmp", "jq", "awk", "python", "python3", "sha256sum", "sort", "tar", "gzip"];
+
+fn limits() -> ExecutionLimits {
+    let mut limits = ExecutionLimits::new()
+        .max_work_units(u64::MAX)
+        .max_aggregate_input_bytes(u64::MAX)
+        .max_live_intermediate_bytes(LIVE_BYTES_MAX)
+        .max_background_jobs(64)
+        .max_commands(usize::MAX)
+        .max_loop_iterations(usize::MAX)
+        .max_total_loop_iterations(usize::MAX)
+        .max_function_depth(DEPTH_MAX)
+        .timeout(NO_TIMEOUT)
+        .parser_timeout(Duration::from_secs(30))
+        .max_input_bytes(64 << 20)
+        .max_parser_operations(50_000_000)
+        .max_stdout_bytes(1 << 30)
+        .max_stderr_bytes(1 << 30)
+        .max_word_split_fields(2_000_000)
+        .max_word_split_bytes(VARIABLE_BYTES_MAX);
+    limits.capture_final_env = false;
+    limits
+}
+
+fn memory() -> MemoryLimits {
+    MemoryLimits::new()
+        .max_variable_count(100_000)
+        .max_total_variable_bytes(VARIABLE_BYTES_MAX)
+        .max_array_entries(2_000_000)
+        .max_function_count(10_000)
+        .max_function_body_bytes(16 << 20)
+}
+
+fn shell() -> Bash {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    let mut shell = Bash::builder()
+        .fs(Arc::new(PosixFs::new(Files)))
+        .cwd(cwd)
+        .limits(limits())
+        .session_limits(SessionLimits::unlimited())
+        .memory_limits(memory())
+        .builtin_filter(|name| !LEFT_OUT.contains(&name))
+        .command_resolver(Arc::new(Refusals));
+    for (name, value) in std::env::vars() {
+        shell = shell.env(name, value);
+    }
+    let commands = host::commands();
+    if !commands.is_empty() {
+        let built_in = Bash::new().builtin_names();
+        for command in commands {
+            let name = command.name.as_str();
+            if AS_PROCESSES.contains(&name) || LEFT_OUT.contains(&name) || !built_in.iter().any(|known| known == name) {
+                shell = shell.command(command.name, Process);
+            }
+        }
+    }
+    shell.build()
+}
+
+/// Runs a script and gives its status.
+pub async fn run(script: &str, file: Option<String>, stdin: Vec<u8>, options: &Options) -> i32 {
+    let mut shell = shell();
+    if let Some(state) = &options.state
+        && let Ok(bytes) = std::fs::read(state)
+        && let Err(error) = shell.restore_snapshot(&bytes)
+    {
+        eprintln!("sh: the state in {state} is not used: {error}");
+    }
+    for (name, value) in &options.env {
+        shell.set_env(name, value);
+    }
+    if let Some(directory) = &options.directory {
+        // As an argument: a name is never read as a script.
+        let there = ExecOptions::new().positional([directory.clone()]);
+        match shell.execute("cd -- \"$1\"").options(there).capture(4096).await {
+            Ok(result) if result.exit_code == 0 => {}
+            Ok(result) => {
+                eprint!("{}", String::from_utf8_lossy(result.stderr.as_bytes()));
+                return FAILURE;
+            }
+            Err(error) => {
+                eprintln!("sh: cannot go to {directory}: {error}");
+                return FAILURE;
+            }
+        }
+    }
+    if !options.set.is_empty() {
+        let set = format!("set {}", options.set.join(" "));
+        if let Err(error) = shell.execute(&set).await {
+            eprintln!("sh: {error}");
+            return SYNTAX;
+        }
+    }
+    let name = options.name.clone().or(file).unwrap_or_else(|| "sh".to_owned());
+    let invocation = ExecOptions::new().arg0(name).positional(options.arguments.iter().cloned()).stdin(stdin);
+    let result = shell
+        .execute(script)
+        .options(invocation)
+        .stdout_fn(|bytes| async move { Ok(std::io::stdout().write_all(&bytes)?) })
+        .stderr_fn(|bytes| async move { Ok(std::io::stderr().write_all(&bytes)?) })
+        .await;
+    let _ = std::io::stdout().flush();
+    let status = match result {
+        Ok(result) => result.exit_code,
+        Err(error) => {
+            eprintln!("sh: {error}");
+            match error {
+                Error::Parse { .. } => SYNTAX,
+                Error::ResourceLimit(_) => LIMIT,
+                _ => FAILURE,
+            }
+        }
+    };
+    if let Some(state) = &options.state {
+        keep(&shell, state);
+    }
+    status
+}
+
+/// Writes the state beside the file first: whoever reads it finds the old or the new one.
+fn keep(shell: &Bash, state: &str) {
+    let snapshot = SnapshotOptions { exclude_filesystem: true, exclude_functions: false };
+    let written = shell.snapshot_with_options(snapshot).map_err(|error| error.to_string()).and_then(|bytes| {
+        let beside = format!("{state}.new");
+        std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, state)).map_err(|error| error.to_string())
+    });
+    if let Err(error) = written {
+        eprintln!("sh: the state cannot be kept in {state}: {error}");
+    }
+}
+
+/// 0: a script. 1: its rest is missing. 2: none.
+pub fn check(script: &str) -> i32 {
+    match Bash::new().analyze(script) {
+        Ok(_) => 0,
+        Err(error) => {
+            let message = error.to_string().to_lowercase();
+            let is_open = ["unterminated", "unclosed", "end of file", "unexpected end", "eof"];
+            if is_open.iter().any(|word| message.contains(word)) {
+                return 1;
+            }
+            eprintln!("sh: {error}");
+            SYNTAX
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Commands that are processes of the host.
+
+use std::path::Path;
+use std::pin::pin;
+
+use bashkit::{Command, CommandContext, CommandInput, CommandOutput, CommandStatus, Error, Result, async_trait};
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, select, try_join3};
+
+use crate::bindings::wardian::process::process::{self, Child, Exit, Killed, SpawnError, Status};
+use crate::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
+use crate::wait::ready;
+
+/// Bytes that are taken from a stream at once.
+const PIECE_BYTES_MAX: u64 = 64 << 10;
+
+/// What shells say of a command that was found and could not be run.
+const CANNOT_RUN: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
+/// A command component. Its name says which.
+pub struct Process;
+
+#[async_trait]
+impl Command for Process {
+    async fn execute(&self, context: CommandContext<'_>) -> Result<CommandStatus> {
+        let child = match spawn(context.name, context.args, context.env, context.cwd) {
+            Ok(child) => child,
+            Err(error) => {
+                let (status, why) = describe(&error);
+                context.stderr.write_all(format!("{}: {why}\n", context.name).as_bytes()).await?;
+                return Ok(CommandStatus::with_code(status));
+            }
+        };
+        let exit = drive(&child, &context).await?;
+        let (status, why) = told(&exit.status);
+        if let Some(why) = why {
+            context.stderr.write_all(format!("{}: {why}\n", context.name).as_bytes()).await?;
+        }
+        Ok(CommandStatus::with_code(status))
+    }
+}
+
+fn spawn(
+    name: &str,
+    arguments: &[String],
+    env: &std::collections::HashMap<String, String>,
+    cwd: &Path,
+) -> std::result::Result<Child, SpawnError> {
+    let mut env: Vec<(String, String)> = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    env.sort_unstable();
+    process::spawn(process::Command {
+        argv: std::iter::once(name.to_owned()).chain(arguments.iter().cloned()).collect(),
+        env,
+        cwd: cwd.to_string_lossy().into_owned(),
+        stdin: process::Input::Pipe,
+        stdout: process::Output::Pipe,
+        stderr: process::Output::Pipe,
+        limits: process::Limits { wall_ms_max: None, cpu_ms_max: None, memory_bytes_max: None, output_bytes_max: None },
+    })
+}
+
+fn describe(error: &SpawnError) -> (i32, String) {
+    match error {
+        SpawnError::NotFound => (NOT_FOUND, "command not found".to_owned()),
+        SpawnError::NotPermitted(name) => (CANNOT_RUN, format!("not permitted: the grant lacks process:{name}")),
+        SpawnError::TooMany(max) => {
+            (CANNOT_RUN, format!("cannot start: {max} processes run already or are nested so deep"))
+        }
+        SpawnError::Invalid(why) => (CANNOT_RUN, why.clone()),
+        SpawnError::Broken(why) => (CANNOT_RUN, why.clone()),
+    }
+}
+
+/// The status as a shell shows it, and why the process did not end by itself, where that is not plain from the status.
+fn told(status: &Status) -> (i32, Option<String>) {
+    match status {
+        Status::Exited(code) => (i32::from(*code), None),
+        Status::Killed(Killed::Pipe) => (141, None),
+        Status::Killed(Killed::Killed) => (137, Some("killed".to_owned())),
+        Status::Killed(Killed::Limit(limit)) => {
+            (137, Some(format!("killed: {} reached ({})", limit.name.replace('-', "_"), limit.at)))
+        }
+        Status::Killed(Killed::Trapped(what)) => (134, Some(format!("aborted: {what}"))),
+        Status::Killed(Killed::Host(what)) => (137, Some(format!("killed: {what}"))),
+    }
+}
+
+/// Carries bytes to and from the process until it has ended and all it said is delivered.
+async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
+    let stdin = child.stdin();
+    let (stdout, stderr) = (child.stdout(), child.stderr());
+    let ended = async {
+        ready(child.subscribe()).await;
+        child.exit()
+    };
+    // What the process does not read need not be brought any more once it has ended.
+    let fed = async {
+        match stdin {
+            Some(stdin) => feed(stdin, &context.stdin).await,
+            None => Ok(()),
+        }
+    };
+    let ended = async {
+        match select(pin!(fed), pin!(ended)).await {
+            Either::Left((Ok(()), ended)) => Ok(ended.await),
+            Either::Left((Err(error), _)) => Err(error),
+            Either::Right((exit, _)) => Ok(exit),
+        }
+    };
+    // A reader who went away has had enough: the streams end here, and with its next write the process.
+    let out = deliver(stdout, &context.stdout);
+    let err = deliver(stderr, &context.stderr);
+    let (exit, out, err) = try_join3(ended, out.map(Ok), err.map(Ok)).await?;
+    out.and(err)?;
+    exit.ok_or_else(|| Error::Execution("the process has no end".to_owned()))
+}
+
+/// Writes to the process what there is for it. That it reads no more is no error of the shell's.
+async fn feed(stream: OutputStream, input: &CommandInput) -> Result<()> {
+    while let Some(bytes) = input.read_chunk().await? {
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let room = match stream.check_write() {
+                Ok(0) => {
+                    ready(stream.subscribe()).await;
+                    continue;
+                }
+                Ok(room) => room,
+                Err(_) => return Ok(()),
+            };
+            let (piece, after) = rest.split_at(rest.len().min(room.min(PIECE_BYTES_MAX) as usize));
+            if stream.write(piece).is_err() {
+                return Ok(());
+            }
+            rest = after;
+        }
+    }
+    Ok(())
+}
+
+/// Passes on what the process writes.
+async fn deliver(stream: Option<InputStream>, output: &CommandOutput) -> Result<()> {
+    let Some(stream) = stream else { return Ok(()) };
+    loop {
+        match stream.read(PIECE_BYTES_MAX) {
+            Ok(bytes) if bytes.is_empty() => ready(stream.subscribe()).await,
+            Ok(bytes) => output.write_all(&bytes).await?,
+            Err(StreamError::Closed) => return Ok(()),
+            Err(StreamError::LastOperationFailed(error)) => {
+                return Err(Error::Execution(format!("cannot read from the process: {}", error.to_debug_string())));
+            }
+        }
+    }
+}

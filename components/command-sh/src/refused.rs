@@ -1,0 +1,58 @@
+//! Names that people and models try where a whole system is, and that mean nothing here: one line says so, and what to use.
+
+use std::sync::Arc;
+
+use bashkit::{Builtin, BuiltinContext, CommandResolver, ExecResult, Result, async_trait};
+
+const NOT_FOUND: i32 = 127;
+
+/// What is said after `NAME: `. Only names that no command has.
+fn reason(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "apt" | "apt-get" | "dpkg" | "yum" | "dnf" | "apk" | "pacman" | "brew" | "snap" => {
+            "this sandbox has no packages to install; `compgen -c` lists the commands that are here"
+        }
+        "pip" | "pip3" | "pipx" | "uv" | "conda" | "poetry" => "this sandbox cannot install Python packages",
+        "npm" | "npx" | "yarn" | "pnpm" | "node" | "deno" | "bun" => "this sandbox has no JavaScript runtime",
+        "cargo" | "rustc" | "rustup" | "gcc" | "cc" | "clang" | "g++" | "go" | "javac" | "java" | "cmake" => {
+            "this sandbox has no compilers: programs cannot be built or run in it"
+        }
+        "sudo" | "su" | "doas" => "this sandbox has no other users: run the command itself",
+        "docker" | "podman" | "kubectl" => "this sandbox runs no containers",
+        "systemctl" | "service" | "journalctl" => "this sandbox has no services",
+        "vim" | "vi" | "nvim" | "nano" | "emacs" | "less" | "more" | "top" | "htop" | "man" => {
+            "nobody is at a terminal here; read files with cat, head and sed -n, change them with sed -i or a here-document"
+        }
+        "ssh" | "scp" | "rsync" | "nc" | "telnet" | "ping" | "wget" | "curl" => {
+            "this sandbox has no network for shell commands"
+        }
+        "mount" | "umount" | "chroot" | "modprobe" | "iptables" => "this sandbox has no system to administer",
+        _ => return None,
+    })
+}
+
+/// Asked for names that nothing else has.
+pub struct Refusals;
+
+struct Refused {
+    name: String,
+    reason: &'static str,
+}
+
+impl CommandResolver for Refusals {
+    fn resolve(&self, name: &str) -> Option<Arc<dyn Builtin>> {
+        let reason = reason(name)?;
+        Some(Arc::new(Refused { name: name.to_owned(), reason }))
+    }
+}
+
+#[async_trait]
+impl Builtin for Refused {
+    async fn execute(&self, _: BuiltinContext<'_>) -> Result<ExecResult> {
+        Ok(ExecResult::err(format!("{}: {}\n", self.name, self.reason), NOT_FOUND))
+    }
+}
+
+/// Built-in imitations of such programs, which would only seem to work.
+pub const LEFT_OUT: &[&str] =
+    &["vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "curl", "wget", "http"];

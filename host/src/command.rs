@@ -1,0 +1,358 @@
+//! Commands: programs that export `wasi:cli/run`. Each run is a process: an instance of its own, with its own limits and
+//! streams, on a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::capability::process::{Caller, Starts};
+use crate::capability::stdio::{Input, Output, Standard};
+use crate::capability::{self, Lender, Lent};
+use crate::family::Member;
+use crate::limits::{Limited, Limiter, Meter};
+use crate::tool::{Files, SCRATCH, WORKSPACE, lend_files};
+use crate::wit::{FileAccess, LimitFault, Limits, Powers};
+use crate::{Code, Commands, Error, Host};
+
+/// A command component, linked and ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Command {
+    code: Code,
+    host: Host,
+    pre: CommandPre<State>,
+    asks_for_directory: bool,
+}
+
+/// What a process is started with.
+#[derive(Clone)]
+pub struct Start {
+    /// The name that it is called by, and its arguments.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// Where relative paths start, as the process sees it.
+    pub cwd: String,
+    /// What it reads from.
+    pub stdin: Input,
+    /// What it writes to.
+    pub stdout: Output,
+    /// What it complains to.
+    pub stderr: Output,
+    /// What it may do.
+    pub powers: Powers,
+    /// The files it is granted from.
+    pub files: Files,
+    /// Its own bounds. A bound on processor time or memory also holds for it and all that it starts together.
+    pub limits: Limits,
+    /// The commands that it may start, as far as its powers name them.
+    pub commands: Arc<Commands>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exit {
+    /// By itself, or not.
+    pub status: Status,
+    /// From start to end.
+    pub wall_ms: u64,
+    /// The most linear memory that it had.
+    pub memory_peak_bytes: u64,
+}
+
+/// The exit status of a process, or why it has none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// It ended by itself.
+    Exited(u8),
+    /// It was ended.
+    Killed(Killed),
+}
+
+/// Why a process was ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Killed {
+    /// It wrote to a pipe that nobody reads any more.
+    Pipe,
+    /// Whoever started it wanted so.
+    Killed,
+    /// It reached a limit.
+    Limit(LimitFault),
+    /// Its code broke.
+    Trapped(String),
+    /// The host failed.
+    Host(String),
+}
+
+impl Status {
+    /// The number that shells and scripts know: 128 and a signal's where the process was ended.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Exited(code) => *code,
+            Self::Killed(Killed::Pipe) => 128 + 13,
+            Self::Killed(Killed::Trapped(_)) => 128 + 6,
+            Self::Killed(Killed::Killed | Killed::Limit(_) | Killed::Host(_)) => 128 + 9,
+        }
+    }
+}
+
+pub(crate) struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    limiter: Limiter,
+    caller: Caller,
+    asks_for_directory: bool,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl Limited for State {
+    fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+}
+
+impl Lender for State {
+    fn lent(&mut self) -> Lent<'_> {
+        let directory = (!self.asks_for_directory).then(|| self.caller.cwd());
+        Lent { table: &mut self.table, turns: self.caller.turns(), directory }
+    }
+}
+
+impl Starts for State {
+    fn caller(&mut self) -> (&mut ResourceTable, &Caller) {
+        (&mut self.table, &self.caller)
+    }
+}
+
+impl Command {
+    /// Links a component.
+    ///
+    /// # Errors
+    /// When it is no command, or needs an import that no command gets.
+    pub fn new(host: &Host, code: Code) -> Result<Self, Error> {
+        let link = |source| Error::Link { name: code.name.clone(), source };
+        let mut linker = Linker::new(host.engine());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
+        capability::process::add_to_linker(&mut linker).map_err(link)?;
+        if code.in_workspace {
+            // For the workspace: a command with imports of `wardian:host` is never composed.
+            capability::add_workspace_to_linker(&mut linker).map_err(link)?;
+        }
+        let pre = linker.instantiate_pre(&code.component).map_err(link)?;
+        let pre = CommandPre::new(pre).map_err(link)?;
+        let asks_for_directory = asks_for_directory(host, &code);
+        Ok(Self { code, host: host.clone(), pre, asks_for_directory })
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// Starts a process that no other process has started: a family of its own.
+    pub fn spawn(&self, start: Start) -> Process {
+        let member = Member::first(&start.limits);
+        self.spawn_member(start, member)
+    }
+
+    pub(crate) fn spawn_member(&self, start: Start, member: Member) -> Process {
+        let (kill, killed) = watch::channel(());
+        let (ended, exit) = watch::channel(None);
+        let (begin, wall_ms_max) = (Instant::now(), start.limits.wall_ms_max);
+        let (ended, command, runtime) = (Arc::new(ended), self.clone(), Handle::current());
+        tokio::spawn(give_up(ended.clone(), killed.clone(), begin, wall_ms_max));
+        tokio::task::spawn_blocking(move || {
+            let mut killed = killed;
+            let exit = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    // Told, or the handle is gone.
+                    _ = killed.changed() => Exit::of(Status::Killed(Killed::Killed), begin),
+                    exit = command.run(start, member, begin) => exit,
+                }
+            });
+            tell(&ended, exit);
+        });
+        Process { exit, kill }
+    }
+
+    async fn run(&self, start: Start, member: Member, begin: Instant) -> Exit {
+        let limits = start.limits;
+        let meter = Meter::new(limits.output_bytes_max);
+        let broken = Arc::new(AtomicBool::new(false));
+        let wasi = match wasi(&start, (self.code.in_workspace, self.asks_for_directory), &meter, &broken) {
+            Ok(wasi) => wasi,
+            Err(why) => return Exit::of(Status::Killed(Killed::Host(why)), begin),
+        };
+        let limiter = Limiter::new(limits, meter.clone()).with_family(member.family());
+        let caller = Caller::new(self.host.clone(), start, member);
+        let asks_for_directory = self.asks_for_directory;
+        let data = State { wasi, table: ResourceTable::new(), limiter, caller, asks_for_directory };
+        let mut store = Store::new(self.host.engine(), data);
+        Limiter::install(&mut store);
+        let _ticking = self.host.ticking();
+        let work = async {
+            let command = self.pre.instantiate_async(&mut store).await?;
+            command.wasi_cli_run().call_run(&mut store).await
+        };
+        let status = match tokio::time::timeout(Duration::from_millis(limits.wall_ms_max), work).await {
+            Err(_) => Status::Killed(Killed::Limit(wall(limits.wall_ms_max))),
+            Ok(Ok(Ok(()))) => Status::Exited(0),
+            Ok(Ok(Err(()))) => Status::Exited(1),
+            Ok(Err(error)) => status(&error, &meter, broken.load(Ordering::Acquire)),
+        };
+        Exit { memory_peak_bytes: store.data().limiter.memory_bytes_peak, ..Exit::of(status, begin) }
+    }
+}
+
+/// Whether a program finds out by itself where it starts. Those made with WASI 0.1 inside do not.
+fn asks_for_directory(host: &Host, code: &Code) -> bool {
+    let component = code.component.component_type();
+    component.imports(host.engine()).any(|(name, import)| match import.ty {
+        ComponentItem::ComponentInstance(instance) if name.starts_with("wasi:cli/environment@") => {
+            instance.exports(host.engine()).any(|(function, _)| function == "initial-cwd")
+        }
+        _ => false,
+    })
+}
+
+fn wall(at: u64) -> LimitFault {
+    LimitFault { name: "wall-ms-max".to_owned(), at }
+}
+
+fn status(error: &wasmtime::Error, meter: &Meter, broken: bool) -> Status {
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return Status::Exited(exit.0 as u8);
+    }
+    Status::Killed(if broken {
+        Killed::Pipe
+    } else if let Some(limit) = meter.reached() {
+        Killed::Limit(limit)
+    } else if let Some(trap) = error.downcast_ref::<Trap>() {
+        Killed::Trapped(trap.to_string())
+    } else {
+        Killed::Host(format!("{error:#}"))
+    })
+}
+
+impl Exit {
+    fn of(status: Status, begin: Instant) -> Self {
+        Self { status, wall_ms: begin.elapsed().as_millis() as u64, memory_peak_bytes: 0 }
+    }
+}
+
+/// How long the thread of a process may be overdue before it is given up: it hangs in a system call.
+const OVERDUE: Duration = Duration::from_millis(500);
+
+/// Answers for a process whose thread does not come back.
+async fn give_up(
+    ended: Arc<watch::Sender<Option<Exit>>>,
+    mut killed: watch::Receiver<()>,
+    begin: Instant,
+    wall_ms_max: u64,
+) {
+    let mut exit = ended.subscribe();
+    let why = async {
+        let wall_time = Duration::from_millis(wall_ms_max);
+        let why = tokio::select! {
+            () = tokio::time::sleep(wall_time) => Killed::Limit(wall(wall_ms_max)),
+            _ = killed.changed() => Killed::Killed,
+        };
+        tokio::time::sleep(OVERDUE).await;
+        why
+    };
+    tokio::select! {
+        _ = exit.wait_for(Option::is_some) => {}
+        why = why => tell(&ended, Exit::of(Status::Killed(why), begin)),
+    }
+}
+
+/// The first word on how a process ended holds.
+fn tell(ended: &watch::Sender<Option<Exit>>, exit: Exit) {
+    ended.send_if_modified(|known| {
+        let is_first = known.is_none();
+        known.get_or_insert(exit);
+        is_first
+    });
+}
+
+/// A process under way. Dropping it, or [`Process::kill`], ends its code: at the latest with the next epoch or host call.
+pub struct Process {
+    pub(crate) exit: watch::Receiver<Option<Exit>>,
+    kill: watch::Sender<()>,
+}
+
+impl Process {
+    /// Ends it.
+    pub fn kill(&self) {
+        self.kill.send_replace(());
+    }
+
+    /// How it ended, if it has.
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit.borrow().clone()
+    }
+
+    /// Waits for its end, in no case much longer than its limit on wall time.
+    pub async fn wait(&mut self) -> Exit {
+        match self.exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.clone(),
+            Err(_) => None,
+        }
+        .unwrap_or_else(|| {
+            Exit::of(Status::Killed(Killed::Host("the process's thread is gone".to_owned())), Instant::now())
+        })
+    }
+}
+
+/// What a process sees: its files and streams, clocks and random; no network.
+fn wasi(
+    start: &Start,
+    (in_workspace, asks_for_directory): (bool, bool),
+    meter: &Arc<Meter>,
+    broken: &Arc<AtomicBool>,
+) -> Result<WasiCtx, String> {
+    let mut wasi = WasiCtxBuilder::new();
+    // Each process has a thread of its own, so it may block on it, which is much faster than handing work over.
+    wasi.allow_blocking_current_thread(true);
+    wasi.args(&start.argv).envs(&start.env).initial_cwd(&start.cwd);
+    wasi.stdin(start.stdin.clone());
+    if !asks_for_directory && start.files.direct {
+        lend_current(&mut wasi, start)?;
+    }
+    let standard = |output: &Output| Standard { output: output.clone(), meter: meter.clone(), broken: broken.clone() };
+    wasi.stdout(standard(&start.stdout)).stderr(standard(&start.stderr));
+    lend_files(&mut wasi, &start.files, start.powers.files, in_workspace)?;
+    Ok(wasi.build())
+}
+
+/// What the workspace does by itself for those in it: see `wardian:host/start`. A directory further down could be replaced
+/// by a link out of the project before it is opened here.
+fn lend_current(wasi: &mut WasiCtxBuilder, start: &Start) -> Result<(), String> {
+    let perms = match start.powers.files {
+        FileAccess::None => return Ok(()),
+        FileAccess::Read => FsPerms::ReadOnly,
+        FileAccess::Write => FsPerms::ReadWrite,
+    };
+    let folder = match (start.cwd.trim_end_matches('/'), &start.files.layer) {
+        (WORKSPACE, _) => &start.files.project,
+        (SCRATCH, Some(layer)) => &layer.scratch,
+        _ => {
+            return Err(format!("it can only start in {WORKSPACE}, not in {}: it does not ask where it is", start.cwd));
+        }
+    };
+    let lent = wasi.preopened_dir(folder, ".", perms).map(drop);
+    lent.map_err(|error| format!("cannot open {}: {error}", folder.display()))
+}
