@@ -73,7 +73,7 @@ pub fn without_dot(name: &str) -> &str {
 pub fn host_and_port(text: &str) -> Result<(HostPattern, Option<Port>), String> {
     let is_bare_v6 = text.parse::<std::net::Ipv6Addr>().is_ok();
     let split =
-        text.rsplit_once(':').filter(|(host, _)| !is_bare_v6 && !(host.starts_with('[') && !host.ends_with(']')));
+        text.rsplit_once(':').filter(|(host, _)| !is_bare_v6 && (!host.starts_with('[') || host.ends_with(']')));
     let (host, port) = match split {
         Some((host, "*")) => (host, Some(Port::Any)),
         Some((host, port)) => match port.parse() {

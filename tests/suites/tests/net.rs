@@ -296,7 +296,7 @@ async fn a_body_that_is_not_what_it_says_is_an_error() {
     });
     let fetched = local().await.fetch(json!({"url": short.url("/")})).await;
     assert_eq!(fetched.failed().0, "incomplete");
-    assert!(fetched.result.unwrap_err().contains("HttpResponseIncomplete"));
+    assert!(fetched.result.unwrap_err().contains("incomplete HTTP response"));
     // It was asked for what it is: so a bomb has no fuse.
     let gzip = Server::says("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nxyz");
     let fetched = local().await.fetch(json!({"url": gzip.url("/")})).await;

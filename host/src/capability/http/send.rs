@@ -253,7 +253,7 @@ impl Sending {
                     }
                     return Ok(checked);
                 }
-                let error = net_error("denied", format!("{} was not permitted: nobody allowed it", question.host));
+                let error = net_error("denied", format!("{} was not permitted; --net {0} allows it", question.host));
                 self.activities.refused(&checked.method, &checked.shown, &checked.rule, error);
                 Err(Error::HttpRequestDenied)
             }
