@@ -33,7 +33,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
             |value| {
                 let value = value.trim_start_matches(['"', '\'']);
                 let end = value.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '/' | '?'));
-                Encoding::for_label(value[..end.unwrap_or(value.len())].as_bytes())
+                Encoding::for_label(&value.as_bytes()[..end.unwrap_or(value.len())])
             },
         )
     };

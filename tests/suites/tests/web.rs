@@ -41,7 +41,7 @@ fn fetch(world: &World, server: &Server, path: &str) -> Done {
 }
 
 fn text(output: &Value) -> &str {
-    output["output"]["parts"][0]["text"].as_str().unwrap_or_else(|| panic!("{output}"))
+    output["output"]["text"].as_str().unwrap_or_else(|| panic!("{output}"))
 }
 
 #[test]
@@ -84,10 +84,11 @@ fn what_is_no_page_comes_as_what_it_is() {
     assert!(text(&fetch(&world, &server, "/latin").exits(0).json()).ends_with("\n\ngrüße"));
     let pic = fetch(&world, &server, "/pic").exits(0).json();
     assert!(text(&pic).ends_with("image/png, 2,000,000 bytes"), "{}", text(&pic));
-    assert_eq!(pic["output"]["parts"].as_array().unwrap().len(), 2);
+    assert_eq!(pic["output"]["attachments"], json!([{"media_type": "image/png", "bytes": 2_000_000}]));
     let pdf = fetch(&world, &server, "/paper.pdf").exits(0).json();
     let path = pdf["output"]["data"]["path"].as_str().unwrap();
     assert!(path.starts_with("/tmp/web/127.0.0.1-paper-") && text(&pdf).contains(path), "{pdf}");
+    assert_eq!(pdf["output"]["attachments"][0], json!({"path": path, "media_type": "application/pdf", "bytes": 18}));
     let film = fetch(&world, &server, "/film").exits(1).json();
     let message = film["error"]["message"].as_str().unwrap();
     assert!(message.contains("is video/mp4, 100,000 bytes, which cannot be shown"), "{message}");
@@ -102,8 +103,8 @@ fn a_page_that_is_too_long_is_cut_and_kept_whole() {
     let items: String = (0..20_000).map(|n| format!("<p>This is paragraph {n} of many.</p>")).collect();
     let server = pages(vec![("/long", response(200, "text/html", format!("<main>{items}</main>")))]);
     let turns = json!({"turns": [
-        {"calls": [{"tool": "WebFetch", "input": {"url": server.url("/long")}}], "expect": "Go."},
-        {"text": "That was it."},
+        {"calls": [{"tool": "WebFetch", "input": {"url": server.url("/long")}}]},
+        {"text": "That was it.", "expect": "all of it is in /tmp/web/"},
     ]});
     let model = world.scenario(&turns);
     world.wardian(&["run", "-m", &model, "--net", &format!("127.0.0.1:{}", server.port()), "Go."]).exits(0);
@@ -111,7 +112,7 @@ fn a_page_that_is_too_long_is_cut_and_kept_whole() {
     let events = session.events();
     let result = of(&events, "tool.result")[0];
     assert_eq!((&result["error"], &result["truncated"]), (&Value::Null, &json!(true)), "{result}");
-    let shown = result["output"]["parts"][0]["text"].as_str().unwrap();
+    let shown = result["output"]["text"].as_str().unwrap();
     assert!(shown.len() < 101_000, "{}", shown.len());
     let data = result["output"]["data"].clone();
     let path = data["path"].as_str().unwrap_or_else(|| panic!("{data}"));
@@ -217,10 +218,7 @@ fn a_search_is_sent_with_a_key_that_nobody_else_sees() {
     let session = world.session();
     let events = session.events();
     let result = of(&events, "tool.result")[0];
-    assert_eq!(
-        result["output"]["parts"][0]["text"], "1. Ferns\n   https://plants.test/ferns\n   All about ferns.",
-        "{result}"
-    );
+    assert_eq!(result["output"]["text"], "1. Ferns\n   https://plants.test/ferns\n   All about ferns.", "{result}");
     assert_eq!(bodies.lock().unwrap()[0]["exclude_domains"], json!(["moss.test"]));
     let request = of(&events, "net.request")[0];
     assert_eq!((&request["rule"], &request["status"]), (&json!("search (tavily)"), &json!(200)));
