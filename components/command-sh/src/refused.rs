@@ -55,4 +55,4 @@ impl Builtin for Refused {
 
 /// Built-in imitations of such programs, which would only seem to work.
 pub const LEFT_OUT: &[&str] =
-    &["vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "curl", "wget", "http"];
+    &["vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "sudo", "su", "doas", "curl", "wget", "http"];

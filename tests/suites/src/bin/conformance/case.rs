@@ -40,8 +40,19 @@ pub struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Accepted {
+    #[serde(deserialize_with = "status")]
     status: i32,
     stdout: Option<String>,
+}
+
+/// A number, also one written as text.
+fn status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_i64().and_then(|number| i32::try_from(number).ok()),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+    .ok_or_else(|| serde::de::Error::custom("a status must be a number"))
 }
 
 struct Done {
