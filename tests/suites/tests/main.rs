@@ -12,6 +12,7 @@ mod exec;
 mod interrupt;
 mod limits;
 mod powers;
+mod python;
 #[cfg(unix)]
 mod review;
 mod session;
