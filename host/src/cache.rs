@@ -1,9 +1,13 @@
 //! Compiled code on disk, by digest and engine configuration.
 //!
-//! Compiled code runs with the host's full rights, so a changed file must never be loaded. Each file begins with a keyed
+//! Compiled code runs with the host's full rights, so a changed file must never be loaded. Each file ends with a keyed
 //! BLAKE3 digest of the rest; the key is in the same folder, readable by its owner alone. The bytes that were checked are
 //! the bytes that are loaded: the file is not opened a second time. Writers write a file of their own and rename it, so
 //! concurrent starts see whole files or none.
+//!
+//! To read and digest tens of megabytes would be most of a start. So a large file that passed is noted, under the same
+//! key: its length, inode, and times of change. While these are what they were nobody has written to it, since the system
+//! alone sets the time at which an inode changed, and it is mapped instead of read.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,6 +22,9 @@ const MAC_BYTES: usize = blake3::OUT_LEN;
 
 /// Compiled code of one component; larger files are not read.
 const COMPILED_BYTES_MAX: u64 = 1 << 30;
+
+/// Smaller files are read and digested at each start: that takes a millisecond or two.
+const NOTED_BYTES_MIN: u64 = 4 << 20;
 
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -40,21 +47,55 @@ impl Cache {
     /// None when there is nothing, or nothing that can be trusted.
     pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.path(digest);
-        if fs::metadata(&path).ok()?.len() > COMPILED_BYTES_MAX {
+        let file = fs::metadata(&path).ok()?;
+        if file.len() > COMPILED_BYTES_MAX {
             return None;
+        }
+        if self.is_noted(digest, &file) {
+            // SAFETY: these bytes passed once, and nobody has written to the file since: so says the note. Whoever could
+            // replace it between the look and this call may write in our folder, and could read the key there.
+            return unsafe { Component::deserialize_file(engine, &path) }.ok();
         }
         let bytes = fs::read(&path).ok()?;
         let compiled = self.checked(digest, &bytes)?;
         // SAFETY: these very bytes were written by `store`, from `Component::serialize`: the keyed digest says so.
         let component = unsafe { Component::deserialize(engine, compiled) };
+        // The file as it was before it was read: a change since then must not be taken for what was checked.
+        self.note(digest, &file);
         component.ok()
     }
 
     fn checked<'a>(&self, digest: &str, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        let (mac, compiled) = bytes.split_at_checked(MAC_BYTES)?;
+        let (compiled, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
         let mac: [u8; MAC_BYTES] = mac.try_into().ok()?;
         // The comparison of `blake3::Hash` takes constant time.
         (self.mac(&read_key(&self.folder).ok()?, digest, compiled) == mac).then_some(compiled)
+    }
+
+    fn note_path(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{digest}-{}.note", self.compatibility))
+    }
+
+    fn is_noted(&self, digest: &str, file: &fs::Metadata) -> bool {
+        let noted = || {
+            let note: [u8; MAC_BYTES] = fs::read(self.note_path(digest)).ok()?.try_into().ok()?;
+            Some(self.mac(&read_key(&self.folder).ok()?, digest, &state(file)?) == note)
+        };
+        file.len() >= NOTED_BYTES_MIN && noted() == Some(true)
+    }
+
+    /// A note that cannot be written makes the next start slow, nothing worse.
+    fn note(&self, digest: &str, file: &fs::Metadata) {
+        let write = || {
+            let state = state(file).ok_or(io::ErrorKind::Unsupported)?;
+            let mac = self.mac(&read_key(&self.folder)?, digest, &state);
+            let mut note = tempfile::NamedTempFile::new_in(&self.folder)?;
+            note.write_all(mac.as_bytes())?;
+            note.persist(self.note_path(digest)).map_err(|error| error.error)
+        };
+        if file.len() >= NOTED_BYTES_MIN {
+            let _: io::Result<fs::File> = write();
+        }
     }
 
     /// Covers the name as well: a file of one component must not pass for another's.
@@ -70,11 +111,26 @@ impl Cache {
         create_private(&self.folder)?;
         let key = read_key(&self.folder).or_else(|_| create_key(&self.folder))?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(self.mac(&key, digest, compiled).as_bytes())?;
         file.write_all(compiled)?;
-        file.persist(self.path(digest))?;
+        file.write_all(self.mac(&key, digest, compiled).as_bytes())?;
+        let file = file.persist(self.path(digest))?;
+        self.note(digest, &file.metadata()?);
         Ok(())
     }
+}
+
+/// What tells whether somebody has written to a file since it was looked at. Not bytes of code, whatever they are.
+#[cfg(unix)]
+fn state(file: &fs::Metadata) -> Option<Vec<u8>> {
+    use std::os::unix::fs::MetadataExt;
+    let numbers = [file.ino() as i64, file.dev() as i64, file.len() as i64, file.mtime(), file.mtime_nsec()];
+    let changed = [file.ctime(), file.ctime_nsec(), i64::from(file.uid()), i64::from(file.mode())];
+    Some(numbers.iter().chain(&changed).flat_map(|number| number.to_le_bytes()).chain(*b"note").collect())
+}
+
+#[cfg(not(unix))]
+fn state(_: &fs::Metadata) -> Option<Vec<u8>> {
+    None
 }
 
 #[cfg(unix)]
@@ -167,6 +223,32 @@ mod tests {
         assert_eq!(cache.checked(DIGEST, &good[..good.len() - 1]), None);
         assert_eq!(cache.checked(DIGEST, &good[..3]), None);
         assert_eq!(cache.checked("d2", &good), None, "another component's code");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_large_file_is_noted_until_it_changes_in_any_way() {
+        let (_folder, cache) = cache();
+        let compiled = vec![7; NOTED_BYTES_MIN as usize];
+        cache.store("large", &compiled).unwrap();
+        let path = cache.path("large");
+        let noted = |digest: &str| cache.is_noted(digest, &fs::metadata(&path).unwrap());
+        assert!(noted("large"));
+        assert!(!noted(DIGEST), "another component's note");
+        // Also where nothing but the time tells, and that is set back.
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all(&[8]).unwrap();
+        file.set_modified(before).unwrap();
+        assert!(!noted("large"));
+        assert_eq!(cache.checked("large", &fs::read(&path).unwrap()), None);
+        cache.store("large", &compiled).unwrap();
+        assert!(noted("large"));
+        fs::write(cache.note_path("large"), [0; MAC_BYTES]).unwrap();
+        assert!(!noted("large"));
+        cache.store("small", b"compiled code").unwrap();
+        assert!(!cache.note_path("small").exists());
     }
 
     #[cfg(unix)]

@@ -34,11 +34,12 @@ const MEMORY_BYTES_MAX: usize = 4 << 30;
 
 const TABLE_ELEMENTS_MAX: usize = 200_000;
 
-/// Wasm may recurse as deep as native programs are used to.
-const WASM_STACK_BYTES_MAX: usize = 8 << 20;
+/// Deep enough for CPython, whose own limit on recursion must be reached first: it raises an error where a trap would end
+/// everything. Only address space is set aside.
+const WASM_STACK_BYTES_MAX: usize = 64 << 20;
 
 /// More than the wasm stack: host calls run on it, too.
-const ASYNC_STACK_BYTES: usize = 10 << 20;
+const ASYNC_STACK_BYTES: usize = 66 << 20;
 
 /// Part of a used memory that is kept mapped and zeroed by hand, which is faster than mapping it anew.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::components::{self, Component};
 use crate::native;
+use crate::python;
 use crate::stamp::{self, Inputs, entries};
 use crate::workspace::{self, Workspace};
 
@@ -53,7 +54,8 @@ impl Bundle {
 
 /// Builds the components and composes the bundles.
 pub fn build(workspace: &Workspace) -> Result<Vec<Bundle>> {
-    let components = components::build(workspace)?;
+    let mut components = components::build(workspace)?;
+    components.push(python::build(workspace)?);
     workspace::step("bundles", || {
         let mut bundles = Vec::new();
         let mut composed = 0;

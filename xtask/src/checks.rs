@@ -193,10 +193,13 @@ pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let _lock = workspace.lock()?;
     native::build(workspace)?;
     // Not `cargo run`, which selects one package: see `native::PACKAGES`.
-    let bench = native::build_binary(workspace, "bench")?;
-    let mut bench = Command::new(bench);
-    bench.current_dir(&workspace.root).args(arguments);
-    process::run(&mut bench, BUILD_TIMEOUT)
+    for name in ["bench", "bench-python"] {
+        let bench = native::build_binary(workspace, name)?;
+        let mut bench = Command::new(bench);
+        bench.current_dir(&workspace.root).args(arguments);
+        process::run(&mut bench, BUILD_TIMEOUT)?;
+    }
+    Ok(())
 }
 
 /// `cargo xtask conformance [SUITE..] [--bless]`.

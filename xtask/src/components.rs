@@ -28,6 +28,14 @@ pub struct Component {
     pub commands: Vec<String>,
 }
 
+impl Component {
+    /// One that cargo does not make.
+    pub fn made_elsewhere(name: &str, file: PathBuf, commands: &[&str]) -> Component {
+        let commands = commands.iter().map(|command| (*command).to_owned()).collect();
+        Component { name: name.to_owned(), artifact: String::new(), file, commands }
+    }
+}
+
 /// All of them, by name. Those in tests, which are no part of the product, are the last.
 pub fn discover(workspace: &Workspace) -> Result<Vec<Component>> {
     let mut components = Vec::new();

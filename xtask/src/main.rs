@@ -8,6 +8,8 @@ mod checks;
 mod components;
 mod native;
 mod process;
+mod python;
+mod python_tests;
 mod stamp;
 mod tidy;
 mod toolchain;
@@ -25,6 +27,8 @@ type Command = (&'static str, &'static str, fn(&Workspace, &[String]) -> Result<
 const COMMANDS: &[Command] = &[
     ("build", "everything: components, bundles, and dist/wardian with them inside", build),
     ("components", "only the components and bundles, without the native host", components),
+    ("python", "only python_runtime.wasm, CPython as a command component", python::command),
+    ("python-tests", "build, then CPython's own tests in the sandbox; names of modules select", python_tests::command),
     ("test", "build, then every test; what follows `--` selects by name", checks::test),
     ("lint", "formatting and clippy, warnings are errors", checks::lint),
     ("fmt", "formats all Rust sources", checks::fmt),

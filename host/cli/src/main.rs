@@ -78,6 +78,8 @@ enum Command {
     Sh(command::sh::Arguments),
     /// Run one command in the sandbox
     Exec(command::exec::Arguments),
+    /// Run the sandboxed CPython
+    Python(command::python::Arguments),
     /// Compose components into one, as a .wac file says
     Compose(command::compose::Arguments),
     /// Show a component's imports (its powers), exports and digest
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
         Some(Command::Call(arguments)) => command::call::run(arguments),
         Some(Command::Sh(arguments)) => command::sh::run(arguments),
         Some(Command::Exec(arguments)) => command::exec::run(arguments),
+        Some(Command::Python(arguments)) => command::python::run(arguments),
         Some(Command::Compose(arguments)) => command::compose::run(arguments),
         Some(Command::Inspect(arguments)) => command::inspect::run(arguments),
         Some(Command::Doctor(arguments)) => command::doctor::run(arguments),

@@ -17,6 +17,7 @@ mod net;
 mod net_session;
 mod net_tls;
 mod powers;
+mod python;
 #[cfg(unix)]
 mod review;
 mod session;

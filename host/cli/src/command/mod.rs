@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod exec;
 pub mod inspect;
 pub mod log;
+pub mod python;
 pub mod repl;
 pub mod replay;
 pub mod run;

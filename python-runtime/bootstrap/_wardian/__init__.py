@@ -1,0 +1,1 @@
+"""What makes CPython in a component behave as `python3` does. Programs do not see it."""

@@ -1,0 +1,82 @@
+"""Variables that outlive a program: what the next call of a session finds.
+
+A program's `__main__` is pickled when it ends and is there again when the next one begins. Functions and classes go along
+by value, and functions see the variables of the program that calls them. What cannot be pickled is named.
+"""
+
+import io
+import os
+import sys
+import types
+
+# The largest state that is kept.
+BYTES_MAX = 64 << 20
+
+_NOT_KEPT = {"__builtins__", "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__"}
+
+
+def load(module, path):
+    """Brings back what was kept, if anything was, and returns why not if that cannot be."""
+    try:
+        with open(path, "rb") as file:
+            state = file.read()
+    except FileNotFoundError:
+        return None
+    import pickle
+
+    try:
+        module.__dict__.update(pickle.loads(state))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def save(module, path):
+    """Keeps what can be kept, and returns why other things were not, by name."""
+    values = {name: value for name, value in vars(module).items() if name not in _NOT_KEPT}
+    lost = {}
+    try:
+        state = _pickled(values)
+    except Exception:
+        # Together, so that what is shared stays so; one by one only to find the culprits.
+        for name, value in list(values.items()):
+            try:
+                _pickled({name: value})
+            except Exception as error:
+                lost[name] = f"{type(value).__name__}: {error}"
+                del values[name]
+        try:
+            state = _pickled(values)
+        except Exception as error:
+            return {"all variables": str(error)}
+    if len(state) > BYTES_MAX:
+        return {"all variables": f"{len(state)} bytes are more than the {BYTES_MAX} that a session keeps"}
+    try:
+        with open(path + ".new", "wb") as file:
+            file.write(state)
+        os.replace(path + ".new", path)
+    except OSError as error:
+        return {"all variables": str(error)}
+    return lost
+
+
+def _pickled(values):
+    import cloudpickle
+
+    main = sys.modules["__main__"].__dict__
+
+    class Pickler(cloudpickle.Pickler):
+        def _dynamic_function_reduce(self, func):
+            made, arguments, state, *rest = super()._dynamic_function_reduce(func)
+            if func.__globals__ is main:
+                made = _in_main
+                state[1]["__globals__"] = {}
+            return (made, arguments, state, *rest)
+
+    stream = io.BytesIO()
+    Pickler(stream).dump(values)
+    return stream.getvalue()
+
+
+def _in_main(code, globals, name=None, defaults=None, closure=None):
+    return types.FunctionType(code, sys.modules["__main__"].__dict__, name, defaults, closure)

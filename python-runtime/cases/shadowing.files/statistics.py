@@ -1,0 +1,1 @@
+mine = "the program's own module"

@@ -1,0 +1,5 @@
+import tempfile
+
+import statistics
+
+print(statistics.mine, tempfile.gettempdir() != "")
