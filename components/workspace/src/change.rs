@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use crate::index::{Base, Content, Kind, Op, Place, identity, is_within, join, split};
 use crate::layer::{Copied, Workspace, now_ns};
-use crate::resolve::{Located, State, check_length};
+use crate::resolve::{Located, PATH_BYTES_MAX, State, check_length};
 use crate::wardian::host::modes;
 use crate::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, ErrorCode, NewTimestamp, OpenFlags, PathFlags,
@@ -466,6 +466,10 @@ fn check_target(target: &str, link: &str) -> Result<(), ErrorCode> {
     }
     if target.contains('\0') {
         return Err(ErrorCode::Invalid);
+    }
+    // With the zero at its end, which hosts count.
+    if target.len() >= PATH_BYTES_MAX {
+        return Err(ErrorCode::NameTooLong);
     }
     if target.starts_with('/') {
         return Err(ErrorCode::NotPermitted);

@@ -14,7 +14,7 @@ const LINKS_MAX: u32 = 40;
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// Bytes of a whole path.
-const PATH_BYTES_MAX: usize = 4096;
+pub const PATH_BYTES_MAX: usize = 4096;
 
 /// Names of a whole path. Whoever makes deeper trees means harm: each name on the way is looked up.
 const PATH_NAMES_MAX: usize = 512;
