@@ -280,7 +280,7 @@ impl Generator {
                 self.count += 1;
                 let handle = self.count as u32;
                 self.handles.push(handle);
-                let flags = *self.random.pick(&["rw", "rwc", "rwct", "rwx", "ra"]);
+                let flags = *self.random.pick(&["rw", "rwc", "rwct", "rwx", "a"]);
                 Step::Open { path, flags: flags.to_owned(), handle }
             }
         }
