@@ -173,7 +173,7 @@ pub fn prepare(
             file.sync_data().map_err(failed(&action.path))?;
         }
         if [&action.before, &action.after].iter().any(|side| matches!(side, Side::File { .. } | Side::Link { .. })) {
-            let directory = nearest(workspace, split(&action.path).0).map_err(failed(&action.path))?;
+            let directory = nearest(workspace, unchanged(&action.path, &taken)).map_err(failed(&action.path))?;
             action.temporary = temporary(workspace, &directory, &format!("{number}-{at}"), &taken);
         }
     }
@@ -191,6 +191,13 @@ fn temporary(workspace: &Workspace, directory: &str, number: &str, taken: &BTree
         }
         name.insert(0, '.');
     }
+}
+
+/// The directory of a path, or the nearest above it that is there whether the actions are done or not.
+fn unchanged<'a>(path: &'a str, taken: &BTreeSet<String>) -> &'a str {
+    let above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+    let first = above.into_iter().find(|directory| taken.contains(*directory));
+    split(first.unwrap_or(path)).0
 }
 
 /// The nearest directory above that the project has.
@@ -304,7 +311,8 @@ pub fn inverted(record: &Record) -> Vec<Action> {
 fn sync_directory(parent: &Descriptor, name: &str) -> Result<(), ErrorCode> {
     match parent.open_at(PathFlags::empty(), name, OpenFlags::DIRECTORY, DescriptorFlags::READ) {
         Ok(directory) => directory.sync(),
-        Err(ErrorCode::NoEntry) => Ok(()),
+        // It went, or a file has taken its place: that is so for whoever looks at the directory above.
+        Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -454,6 +462,14 @@ pub fn copy_back(workspace: &mut Workspace, path: &str) -> Result<u32, ErrorCode
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_temporary_is_where_nothing_comes_or_goes() {
+        let taken: BTreeSet<String> = ["a/b", "a/b/c/d", "x"].map(str::to_owned).into();
+        for (path, directory) in [("a/b/c/d", "a"), ("a/b", "a"), ("a/c/d", "a/c"), ("x", ""), ("x/y", ""), ("z", "")] {
+            assert_eq!(unchanged(path, &taken), directory, "{path}");
+        }
+    }
 
     #[test]
     fn a_record_comes_back_or_not_at_all() {

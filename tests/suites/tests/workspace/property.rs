@@ -195,8 +195,8 @@ const NAMES: &[&str] =
 struct Generator {
     random: Random,
     count: u64,
-    /// Open handles, which were all opened to read and write.
-    handles: Vec<u32>,
+    /// Open handles, and whether they can be read from.
+    handles: Vec<(u32, bool)>,
 }
 
 impl Generator {
@@ -279,15 +279,15 @@ impl Generator {
             _ => {
                 self.count += 1;
                 let handle = self.count as u32;
-                self.handles.push(handle);
                 let flags = *self.random.pick(&["rw", "rwc", "rwct", "rwx", "a"]);
+                self.handles.push((handle, flags != "a"));
                 Step::Open { path, flags: flags.to_owned(), handle }
             }
         }
     }
 
     fn with_handle(&mut self) -> Step {
-        let handle = *self.random.pick(&self.handles);
+        let (handle, can_read) = *self.random.pick(&self.handles);
         match self.random.below(8) {
             0 => Step::WriteTo { handle, at: self.random.below(40) as u64, text: self.text() },
             1 | 2 => Step::Put { handle, text: self.text() },
@@ -295,7 +295,8 @@ impl Generator {
             4 => Step::StatOf { handle },
             5 => Step::TouchOf { handle, seconds: 1_200_000_000 },
             6 => Step::Sync { handle },
-            _ => Step::ReadFrom { handle, at: self.random.below(20) as u64 },
+            _ if can_read => Step::ReadFrom { handle, at: self.random.below(20) as u64 },
+            _ => Step::SyncData { handle },
         }
     }
 }
