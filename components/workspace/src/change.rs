@@ -330,9 +330,8 @@ impl Workspace {
     pub fn link(&mut self, from: &Located, to: &Located) -> Result<(), ErrorCode> {
         let linked = match self.settled(&from.path)? {
             State::Link { target, identity, modified_ns } => Some((target, identity, modified_ns)),
-            State::File { .. } => None,
             State::Absent | State::Hidden => return Err(ErrorCode::NoEntry),
-            _ => return Err(ErrorCode::NotPermitted),
+            _ => None,
         };
         match self.settled(&to.path)? {
             State::Absent => {}
@@ -341,6 +340,9 @@ impl Workspace {
         }
         if to.wants_directory {
             return Err(ErrorCode::NoEntry);
+        }
+        if linked.is_none() && matches!(self.settled(&from.path)?, State::Directory { .. }) {
+            return Err(ErrorCode::NotPermitted);
         }
         self.may_write(&to.path)?;
         if let Some((target, identity, modified_ns)) = linked {

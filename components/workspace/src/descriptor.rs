@@ -425,6 +425,9 @@ impl GuestDescriptor for Handle {
             (Route::Workspace { base, path }, Route::Workspace { base: new_base, path: new }) => {
                 layer::with(|workspace| {
                     let from = workspace.resolve(&base, path, follows(flags))?;
+                    if matches!(from.state, State::Absent | State::Hidden) {
+                        return Err(ErrorCode::NoEntry);
+                    }
                     let to = workspace.resolve(&new_base, new, false)?;
                     workspace.link(&from, &to)
                 })

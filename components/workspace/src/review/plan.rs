@@ -308,6 +308,7 @@ pub fn undo(workspace: &mut Workspace) -> Result<Commit, Error> {
         return Err(Error::ChangedSince(changed));
     }
     let mut actions = commit::inverted(&last);
+    keep_borrowed(workspace, &actions, &[])?;
     // What the project has now, with the permission bits that the host gave to new files.
     for action in &mut actions {
         action.before = workspace.project_side(&action.path, None).map_err(|error| io(&action.path, error))?;

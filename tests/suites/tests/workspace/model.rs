@@ -127,9 +127,17 @@ pub fn written_anew(folder: &Path, paths: &[String]) {
     }
 }
 
-/// Whether the workspace refuses a step that a plain folder would take: moving a link to where it leads out of the tree.
+/// Whether the workspace refuses a step that a plain folder would take: making or moving a link that then leads out.
 pub fn is_refused(folder: &Path, step: &Step) -> bool {
-    let Step::Rename { from, to } = step else { return false };
+    let leads_out = |target: &str, path: &str| {
+        let depth = path.split('/').count() - 1;
+        target.split('/').take_while(|name| *name == "..").count() > depth
+    };
+    let (from, to) = match step {
+        Step::Symlink { target, path } => return real(folder, path).is_some_and(|path| leads_out(target, &path)),
+        Step::Rename { from, to } | Step::Link { from, to } => (from, to),
+        _ => return false,
+    };
     let (Some(from), Some(to)) = (real(folder, from), real(folder, to)) else { return false };
     let moved = if fs::symlink_metadata(folder.join(&from)).is_ok_and(|data| data.is_dir()) {
         paths(&folder.join(&from)).into_iter().map(|path| format!("/{path}")).collect()
@@ -137,9 +145,8 @@ pub fn is_refused(folder: &Path, step: &Step) -> bool {
         vec![String::new()]
     };
     moved.iter().any(|below| {
-        let Ok(target) = fs::read_link(folder.join(format!("{from}{below}"))) else { return false };
-        let depth = format!("{to}{below}").split('/').count() - 1;
-        target.to_str().unwrap().split('/').take_while(|name| *name == "..").count() > depth
+        let target = fs::read_link(folder.join(format!("{from}{below}")));
+        target.is_ok_and(|target| leads_out(target.to_str().unwrap(), &format!("{to}{below}")))
     })
 }
 
