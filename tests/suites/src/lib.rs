@@ -5,6 +5,7 @@
 
 pub mod compact;
 pub mod dist;
+pub mod dns;
 pub mod download;
 /// The guests' own: what runs in a sandbox there is the plain model here.
 #[path = "../../guests/src/files.rs"]

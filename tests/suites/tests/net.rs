@@ -1,6 +1,7 @@
 //! Requests through the host: what gets through, what does not, and by what name.
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use suites::dist;
+use suites::dns::NameServer;
 use suites::net::{Client, Names, Server, allow, forever, limits, ok, redirect};
 use suites::process::until;
 use wardian_host::wit::{NetLimits, NetReach, NetRedirects, NetRule, NetVerdict, Unlisted};
@@ -146,6 +148,27 @@ async fn a_name_is_looked_up_once_and_what_was_checked_is_connected_to() {
     assert_eq!(names.lookups.load(Ordering::SeqCst), 1);
     // The network that the rule names, and no other.
     fetch(loopback(), &Names::new(&[&["10.0.0.1"]])).await.denied("address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_server_that_rebinds_leads_nowhere() {
+    let server = Server::says(ok("inside"));
+    let url = format!("http://rebind.example:{}/", server.port());
+    // First an address outside, where nothing answers; then one inside. Each request is a lookup, each lookup is checked.
+    let outside = Ipv4Addr::new(192, 0, 2, 1);
+    let names = NameServer::new(vec![outside, Ipv4Addr::LOCALHOST]);
+    let rules = vec![NetRule { reach: NetReach::Public, ..allow("rebind.example") }];
+    let client = Client::with(rules, |options| options.resolver = names.resolver()).await;
+    let first = client.fetch(json!({ "url": url })).await;
+    assert!(first.result.is_err(), "documentation addresses are not public");
+    client.fetch(json!({ "url": url })).await.denied("address");
+    assert_eq!((names.asked(), server.connections()), (2, 0));
+    // The other way round: what was checked is connected to, whatever the server says a moment later.
+    let names = NameServer::new(vec![Ipv4Addr::LOCALHOST, outside]);
+    let rules = vec![NetRule { reach: NetReach::Networks(vec!["127.0.0.0/8".to_owned()]), ..allow("rebind.example") }];
+    let client = Client::with(rules, |options| options.resolver = names.resolver()).await;
+    assert_eq!(client.fetch(json!({ "url": url })).await.data()["body"], "inside");
+    assert_eq!((names.asked(), server.connections()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
