@@ -213,7 +213,8 @@ impl Runner {
             }
             Step::Close { handle } => {
                 self.handle(*handle)?;
-                Ok(done(drop(self.handles.remove(handle))))
+                self.handles.remove(handle);
+                Ok(done(()))
             }
             Step::ReadFrom { handle, at } => {
                 let (file, mut bytes) = (self.handle(*handle)?, Vec::new());

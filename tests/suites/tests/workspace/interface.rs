@@ -342,8 +342,8 @@ fn numbers_and_times() {
             assert_eq!(answers[at] == *hash, same, "{directory} {at}: {answers:?}");
         }
         assert_eq!((&answers[14]["ok"], &answers[15]["ok"]), (&json!(true), &json!(false)));
-        for at in 16..19 {
-            assert_eq!(answers[at], json!({"ok": null}), "{directory} {at}");
+        for answer in &answers[16..19] {
+            assert_eq!(*answer, json!({"ok": null}), "{directory}");
         }
         assert_eq!(answers[19], json!({"error": "no-entry"}));
     }

@@ -243,7 +243,7 @@ impl Generator {
             self.handles.clear();
             return match actions {
                 0 => Action::CommitAll,
-                1 | 2 => Action::CommitSome(self.random.next()),
+                1 | 2 => Action::CommitSome(self.random.number()),
                 3 => Action::Undo,
                 4 if self.random.one_in(4) => Action::DiscardAll,
                 _ => Action::Cut,
