@@ -49,7 +49,7 @@ impl Answer {
     }
 
     /// The next event, if there is one.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn pop(&mut self) -> Option<Event> {
         self.queue.pop_front()
     }
 
@@ -202,7 +202,7 @@ mod tests {
 
     fn gathered(answer: &mut Answer) -> Gathered {
         let mut gathered = Gathered::default();
-        while let Some(event) = answer.next() {
+        while let Some(event) = answer.pop() {
             gathered.take(event);
         }
         gathered

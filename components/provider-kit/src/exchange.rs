@@ -126,7 +126,7 @@ impl<T: Transport, R: Reader> Exchange<T, R> {
             if self.answer.is_at_stop() && self.linger(&now_ns) {
                 return Ok(None);
             }
-            if let Some(event) = self.answer.next() {
+            if let Some(event) = self.answer.pop() {
                 if matches!(event, Event::Stop(_)) {
                     self.close();
                 }

@@ -130,6 +130,7 @@ impl Gathered {
 ///
 /// # Errors
 /// What the answer ended with instead, and what came before.
+#[expect(clippy::result_large_err, reason = "only tests read so, and they look at both")]
 pub fn read<P: Protocol>(played: Played) -> Result<Gathered, (ModelError, Gathered)> {
     read_with(P::reader(), P::NAME, played)
 }
@@ -138,6 +139,7 @@ pub fn read<P: Protocol>(played: Played) -> Result<Gathered, (ModelError, Gather
 ///
 /// # Errors
 /// See [`read`].
+#[expect(clippy::result_large_err, reason = "only tests read so, and they look at both")]
 pub fn read_with<R: Reader>(
     reader: R,
     provider: &'static str,

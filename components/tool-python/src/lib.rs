@@ -4,6 +4,9 @@
 //! says what to start and puts the result together. What it imports beside that is the workspace's files, from which it
 //! takes images and in which it leaves output that is too long to show.
 
+// What starts programs is there in a sandbox only.
+#![cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+
 #[cfg(target_family = "wasm")]
 mod child;
 mod output;

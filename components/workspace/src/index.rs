@@ -522,7 +522,7 @@ mod tests {
     fn what_is_new_and_removed_again_leaves_no_trace() {
         let index = index(&[Op::Base("a/b".into(), Base::Absent), file("a/b", 1), Op::Remove("a/b".into())]);
         assert!(matches!(index.find("a/b"), Place::Project));
-        assert!(index.root().children.is_empty() && index.bases.is_empty());
+        assert!(index.root.children.is_empty() && index.bases.is_empty());
         assert_eq!(index.unused, [1]);
     }
 
@@ -586,7 +586,7 @@ mod tests {
         ];
         let one = index(&ops);
         let other = index(&one.snapshot());
-        assert_eq!(one.root(), other.root());
+        assert_eq!(one.root, other.root);
         assert_eq!((one.bases, one.committed, one.next_data), (other.bases, other.committed, other.next_data));
     }
 
