@@ -79,7 +79,7 @@ impl Bench {
         }
         let (call, spawn) = (micros(median(calls)), micros(median(spawns)));
         let figure = format!("{call:.0} µs; /bin/true {spawn:.0} µs; ratio 1/{:.1}", spawn / call);
-        // No absolute bound: the workspace that every tool comes with is two thirds of it, and machines differ.
+        // No absolute bound: machines differ.
         table.row("tool call in the workspace, fresh instance (p50)", figure, "1/5", call * 5.0 <= spawn);
         Ok(())
     }
