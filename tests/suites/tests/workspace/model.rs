@@ -109,21 +109,16 @@ pub fn modes(folder: &Path) -> Modes {
     paths(folder).into_iter().filter_map(mode).collect()
 }
 
-/// What a commit does to files: they are written anew, and two names of one file become two files.
-pub fn written_anew(folder: &Path, paths: &[String]) {
-    for path in paths {
-        let path = folder.join(path);
+/// Two names of one file become two files when one is committed.
+pub fn split_names(folder: &Path, paths: &[String]) {
+    for path in paths.iter().map(|path| folder.join(path)) {
         let Ok(data) = fs::symlink_metadata(&path) else { continue };
-        if !data.is_file() {
-            continue;
-        }
-        if data.nlink() > 1 {
+        if data.is_file() && data.nlink() > 1 {
             let bytes = fs::read(&path).unwrap();
             fs::remove_file(&path).unwrap();
             fs::write(&path, bytes).unwrap();
             fs::set_permissions(&path, data.permissions()).unwrap();
         }
-        set_time(&path, SystemTime::now());
     }
 }
 
