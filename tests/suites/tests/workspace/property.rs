@@ -155,12 +155,11 @@ impl Pair {
                 other => Err(format!("there was nothing to undo: {other:?}")),
             };
         };
-        let commit = undone.map_err(|error| format!("undo: {error:?}"))?;
+        undone.map_err(|error| format!("undo: {error:?}"))?;
         same("the project after the undo", &self.overlay.project_tree(), &files)?;
         if model::modes(&self.overlay.project()) != modes {
             return Err("the undo left other permission bits".to_owned());
         }
-        model::split_names(&self.model, &commit.paths);
         self.is_rewritten = true;
         self.compare("the workspace after the undo")
     }
