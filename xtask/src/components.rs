@@ -8,7 +8,7 @@ use crate::process;
 use crate::stamp::{self, Inputs};
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{self, Workspace};
-use crate::{native, stamp::entries};
+use crate::{native, patches, stamp::entries};
 
 /// Cargo's target folder for components, in the cache.
 pub const TARGET_DIR: &str = "components";
@@ -123,6 +123,7 @@ fn build_changed(workspace: &Workspace, components: &[Component]) -> Result<Stri
         cargo.args(["-p", &component.name]);
     }
     toolchain.apply(&mut cargo, workspace)?;
+    patches::apply(&mut cargo, workspace)?;
     process::run(&mut cargo, process::BUILD_TIMEOUT)?;
 
     let folder = workspace.cache.join(TARGET_DIR).join(TARGET).join(PROFILE);
