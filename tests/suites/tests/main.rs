@@ -1,5 +1,6 @@
 //! The built binary, driven as users, scripts and mishaps drive it. See `tests/cases/README.md` for the cases.
 
+mod abuse;
 mod cases;
 mod cli;
 #[cfg(target_os = "linux")]
