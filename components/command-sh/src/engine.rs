@@ -27,9 +27,47 @@ const LIMIT: i32 = 137;
 const SYNTAX: i32 = 2;
 const FAILURE: i32 = 1;
 
-/// Utilities that are better as processes, where there is one: see docs/shell.md.
-const AS_PROCESSES: &[&str] =
-    &["rg", "diff", "cmp", "jq", "awk", "python", "python3", "sha256sum", "sort", "tar", "gzip"];
+/// Utilities that are better as processes, where there is one: those that get through much data, which the interpreter
+/// would hold in memory, and those whose built-in form stops early or knows fewer options. See docs/shell.md.
+const AS_PROCESSES: &[&str] = &[
+    "awk",
+    "b2sum",
+    "cksum",
+    "cmp",
+    "cp",
+    "date",
+    "diff",
+    "egrep",
+    "expr",
+    "fgrep",
+    "find",
+    "grep",
+    "gzip",
+    "jq",
+    "ln",
+    "md5sum",
+    "numfmt",
+    "od",
+    "python",
+    "python3",
+    "rg",
+    "seq",
+    "sha1sum",
+    "sha224sum",
+    "sha256sum",
+    "sha384sum",
+    "sha512sum",
+    "shuf",
+    "sleep",
+    "sort",
+    "split",
+    "sum",
+    "tar",
+    "touch",
+    "truncate",
+    "wc",
+    "yes",
+];
 
 fn limits() -> ExecutionLimits {
     let mut limits = ExecutionLimits::new()
