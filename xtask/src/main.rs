@@ -7,6 +7,7 @@ mod bundles;
 mod checks;
 mod components;
 mod native;
+mod patches;
 mod process;
 mod python;
 mod python_tests;
