@@ -50,6 +50,8 @@ impl Found {
             | Event::PermissionAsk(_)
             | Event::PermissionAnswer(_)
             | Event::NetRequest(_)
+            | Event::ProcessStart(_)
+            | Event::ProcessExit(_)
             | Event::WorkspaceChange(_)
             | Event::WorkspaceDiscard(_) => {}
             Event::UserMessage(message) => {

@@ -23,7 +23,7 @@ const DESCRIPTION: &str = "Runs a Python 3.14 program in a sandbox and returns w
     the path of a PNG, JPEG, GIF, WebP or SVG. With session=true variables, functions and imports are kept for the next \
     call with session=true. Data: {status, ended, wall_ms, output_bytes, output_file, images}.";
 
-tool_kit::export!([Tool::new("Python", DESCRIPTION, python).writes_files().starts([program::COMMAND])]);
+tool_kit::export!([Tool::new("Python", DESCRIPTION, python).writes_files().starts([program::COMMAND]).sends_to(["*"])]);
 
 tool_kit::input! {
     /// A program and what it is run with.

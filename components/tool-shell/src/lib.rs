@@ -12,8 +12,8 @@ use run::Call;
 use tool_kit::{Context, Outcome, Tool, ToolError};
 
 tool_kit::export!([
-    Tool::new("Bash", BASH, bash).writes_files().starts(["*"]),
-    Tool::new("Command", COMMAND, command).writes_files().starts(["*"]),
+    Tool::new("Bash", BASH, bash).writes_files().starts(["*"]).sends_to(["*"]),
+    Tool::new("Command", COMMAND, command).writes_files().starts(["*"]).sends_to(["*"]),
 ]);
 
 const BASH: &str = "Runs a bash script in the sandbox and returns what it prints, stdout and stderr as they come, and its \

@@ -1,5 +1,6 @@
 //! What the host lends, one file for each capability.
 
+pub(crate) mod activities;
 pub(crate) mod approver;
 pub(crate) mod control;
 pub(crate) mod devices;

@@ -27,7 +27,7 @@ mod bindings {
         ",
         path: ["../wit/wasi-io", "../wit/wardian-process"],
         world: "wardian:native/process",
-        imports: { default: trappable },
+        imports: { "wardian:process/process.spawn": async | trappable, default: trappable },
         require_store_data_send: true,
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
@@ -191,6 +191,8 @@ impl Starter<'_> {
             stderr,
             powers: caller.own.powers.clone(),
             files: caller.own.files.clone(),
+            network: caller.own.network.clone(),
+            activities: caller.own.activities.clone(),
             limits: narrowed(&caller.own.limits, &command.limits),
             commands: caller.own.commands.clone(),
         };
@@ -227,7 +229,9 @@ fn narrowed(own: &Limits, wished: &contract::Limits) -> Limits {
 }
 
 impl Host for Starter<'_> {
-    fn spawn(&mut self, command: contract::Command) -> wasmtime::Result<Result<Resource<Child>, SpawnError>> {
+    async fn spawn(&mut self, command: contract::Command) -> wasmtime::Result<Result<Resource<Child>, SpawnError>> {
+        // Whoever watches is told of every process.
+        self.caller.own.activities.room().await;
         match self.start(command)? {
             Ok(child) => Ok(Ok(self.table.push(child)?)),
             Err(error) => Ok(Err(error)),

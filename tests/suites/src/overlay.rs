@@ -116,6 +116,7 @@ impl Overlay {
             grant: Grant { powers, limits, unlisted: Unlisted::Deny },
             files: self.files(),
             net: None,
+            activities: Arc::default(),
             commands: Arc::default(),
             progress: None,
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use suites::dist::built;
+use suites::journal::of;
 use suites::process::Done;
 use suites::world::World;
 
@@ -110,6 +111,47 @@ fn commands_are_processes_with_pipes_between_them() {
     run("command -v programs").exits(0);
     // Whoever writes to a pipe that nobody reads any more ends.
     assert_eq!(run("programs put 100000000000 | head -c 2; echo ${PIPESTATUS[0]}").exits(0).stdout, "xx141\n");
+}
+
+#[test]
+fn every_process_of_a_call_is_in_the_journal() {
+    let world = World::new();
+    let programs = built("tests/programs.wasm").display().to_string();
+    let command = "programs exit 3; programs put 100000000000 | head -c 2";
+    let bash = json!({"tool": "Bash", "input": {"command": command}});
+    let model = world.scenario(&json!({"turns": [{"calls": [bash]}, {"text": "That was it."}]}));
+    world.wardian(&["run", "-m", &model, "--approve", "all", "--component", &programs, "Go."]).exits(0);
+    let session = world.session();
+    let events = session.events();
+    let call = of(&events, "tool.use")[0]["id"].as_str().unwrap().to_owned();
+    let (starts, exits) = (of(&events, "process.start"), of(&events, "process.exit"));
+    let argv = |start: &Value| {
+        start["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let argv: Vec<Vec<String>> = starts.iter().map(|start| argv(start)).collect();
+    assert_eq!(argv[0].first().unwrap(), "sh");
+    assert_eq!(
+        argv[1..],
+        [["programs", "exit", "3"], ["programs", "put", "100000000000"]].map(|words| words.map(str::to_owned).to_vec())
+    );
+    for (number, start) in starts.iter().enumerate() {
+        let id = json!(format!("{call}/{}", number + 1));
+        assert_eq!((&start["id"], &start["cwd"]), (&id, &json!("/workspace")));
+        let exit = exits.iter().find(|exit| exit["id"] == id).unwrap();
+        let expected =
+            [(json!(0), Value::Null), (json!(3), Value::Null), (Value::Null, json!("nobody read its output"))];
+        assert_eq!((&exit["status"], &exit["killed"]), (&expected[number].0, &expected[number].1), "{exit}");
+        assert!(exit["memory_peak_bytes"].as_u64().unwrap() > 0, "{exit}");
+    }
+    assert_eq!(starts[1]["component"], starts[2]["component"]);
+    assert_eq!((starts.len(), exits.len()), (3, 3));
+    world.wardian(&["log"]).exits(0).prints(&[
+        "process.start",
+        "programs exit 3",
+        "process.exit",
+        "nobody read its output",
+    ]);
+    world.check(&session);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use wardian_host::wit::{FileAccess, Powers};
-use wardian_host::{Commands, Files, Host, HostOptions, Input, Limits, Output, Start, Status};
+use wardian_host::{Activities, Commands, Files, Host, HostOptions, Input, Limits, Network, Output, Start, Status};
 
 /// Whole processes, and runs within one host, that are timed.
 const PROCESSES: usize = 15;
@@ -139,6 +139,8 @@ impl Bench {
                 stderr: Output::null(),
                 powers: Powers { files: FileAccess::Write, net: vec![], process: vec![], env: vec![] },
                 files: Files { project: self.folder.join("project"), layer: None, direct: true },
+                network: Network::default(),
+                activities: Activities::unwatched(),
                 limits: Limits::default(),
                 commands: Commands::new(Vec::new()),
             };

@@ -60,6 +60,7 @@ impl Bench {
             grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: self.files("calls")?,
             net: None,
+            activities: Arc::default(),
             commands: Arc::default(),
             progress: None,
         };

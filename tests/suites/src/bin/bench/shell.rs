@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use wardian_host::wit::{FileAccess, Powers};
-use wardian_host::{Command, Host, Input, Limits, Output, Start, Status};
+use wardian_host::{Activities, Command, Host, Input, Limits, Network, Output, Start, Status};
 
 use crate::Bench;
 use crate::table::{Table, median, micros, millis};
@@ -63,6 +63,8 @@ impl Bench {
             stderr: Output::null(),
             powers: Powers { files: FileAccess::Write, net: vec![], process: vec![], env: vec![] },
             files: self.files("spawn")?,
+            network: Network::default(),
+            activities: Activities::unwatched(),
             limits: Limits::default(),
             commands: Arc::default(),
         };
