@@ -174,7 +174,12 @@ for (const { name, file } of job.tools) {
 }
 for (const { name, file, names } of job.commands) {
   const { digest } = find(name);
-  const entry = { name, digest, program: await program(name, readFileSync(file), components), names };
+  const whole = readFileSync(file);
+  // By its name in the component's imports; the glue binds it if it is one.
+  const made = await program(name, whole, components);
+  const { glue } = JSON.parse(readFileSync(join(job.out, made), "utf8"));
+  const asksForDirectory = readFileSync(join(job.out, glue), "utf8").includes("initialCwd");
+  const entry = { name, digest, program: made, names, asksForDirectory };
   if (job.tests.includes(name)) manifest.tests[name] = entry;
   else manifest.commands.push(entry);
 }

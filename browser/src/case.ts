@@ -4,6 +4,7 @@ import {
   WardianError,
   type AgentEvent,
   type ComponentInfo,
+  type ExecOptions,
   type JournalEvent,
   type Project,
   type ProjectInfo,
@@ -16,10 +17,12 @@ import { Turns } from "./capability/turns.js";
 import { type Components, type Manifest } from "./components.js";
 import { info, lock, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
 import { JournalTap, readJournal } from "./journal.js";
+import type { Powers, SpawnError } from "./protocol.js";
 import { reviewError } from "./review.js";
+import { code, Kernel, killedBy } from "./kernel.js";
 import { Look, SIDE_BYTES_MAX } from "./look.js";
 import { zip } from "./sessions.js";
-import { chooseModel, sessionOptions, type ChosenModel, type Settings } from "./settings.js";
+import { callLimits, chooseModel, sessionOptions, type ChosenModel, type Settings } from "./settings.js";
 import { fillProject } from "./upload.js";
 import { Workers } from "./workers.js";
 
@@ -47,6 +50,7 @@ export class Case {
   #agent: Agent | undefined;
   /** One that only looks, also while the other one runs. */
   #reader: Agent | undefined;
+  #processes: Kernel | undefined;
   #look: Look | undefined;
   #looking: Promise<unknown> = Promise.resolve();
   #isRunning = false;
@@ -145,6 +149,7 @@ export class Case {
     const options: Start = {
       components: this.#components,
       workers: this.#workers,
+      kernel: await this.#kernel(),
       program: program.program,
       tools: mode === "run" ? this.#manifest.tools : [],
       session: privateFolder(this.#folder, mode !== "read"),
@@ -180,6 +185,45 @@ export class Case {
       throw openError(error);
     }
     return agent;
+  }
+
+  /** Starts processes, over the session's files. */
+  async #kernel(): Promise<Kernel> {
+    const folder = async (name: string) => privateFolder(await this.#folder.getDirectoryHandle(name, { create: true }));
+    this.#processes ??= new Kernel({
+      components: this.#components,
+      workers: this.#workers,
+      commands: this.#manifest.commands,
+      layers: {
+        project: pickedFolder(this.#record.handle, false),
+        upper: await folder("upper"),
+        tmp: await folder("tmp"),
+      },
+      turns: this.#turns,
+      show: (event) => this.#show(event),
+    });
+    return this.#processes;
+  }
+
+  /** A program of the user's own, in the session's workspace. */
+  async exec(
+    argv: string[],
+    options: Omit<ExecOptions, "signal" | "onOutput" | "stdin"> & { stdin: Uint8Array },
+    output: (stream: "stdout" | "stderr", bytes: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<{ status: number; killed?: string }> {
+    if (this.#isClosed) throw new WardianError("cancelled", "the agent was closed");
+    const env = Object.entries({ ...this.#settings.env, ...options.env });
+    const spawn = { argv, env, cwd: options.cwd ?? "/workspace", stdin: options.stdin, limits: {} };
+    const limits = callLimits({ ...this.#settings.limits, ...options.limits });
+    const powers: Powers = { files: "write", net: [], process: ["*"], env: [] };
+    try {
+      const exit = await (await this.#kernel()).exec(spawn, powers, limits, output, signal);
+      const killed = killedBy(exit.status);
+      return { status: code(exit.status), ...(killed === undefined ? {} : { killed }) };
+    } catch (error) {
+      throw execError(error, argv);
+    }
   }
 
   /** The agent for runs, with its session open. */
@@ -323,6 +367,23 @@ export class Case {
 
   get home(): Home {
     return this.#home;
+  }
+}
+
+function execError(error: unknown, argv: string[]): unknown {
+  if (error instanceof Error) return error;
+  const told = error as SpawnError;
+  switch (told.tag) {
+    case "not-found":
+      return new WardianError("usage", `there is no command ${argv[0] ?? ""}`);
+    case "not-permitted":
+      return new WardianError("usage", `${told.val} may not be started`);
+    case "invalid":
+      return new WardianError("usage", told.val);
+    case "broken":
+      return new WardianError("integrity", told.val);
+    case "too-many":
+      return new WardianError("host", `there are more than ${told.val} processes`);
   }
 }
 

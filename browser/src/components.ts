@@ -15,6 +15,8 @@ export interface ManifestCommand {
   digest: string;
   program: string;
   names: string[];
+  /** It finds out by itself where it starts. */
+  asksForDirectory: boolean;
 }
 
 /** What `cargo xtask browser` leaves beside the package's modules. */

@@ -48,6 +48,8 @@ function opened(): Case {
 
 const show = (event: import("./api.js").AgentEvent): void => say({ kind: "event", event });
 
+const execs = new Map<number, AbortController>();
+
 type Method = (...parameters: never[]) => Promise<unknown>;
 
 const methods: Record<string, Method> = {
@@ -63,6 +65,17 @@ const methods: Record<string, Method> = {
     running.cancel();
     return running.isStuck();
   },
+  async exec(exec: number, argv: string[], options) {
+    const abort = new AbortController();
+    execs.set(exec, abort);
+    const output = (stream: "stdout" | "stderr", bytes: Uint8Array) => say({ kind: "output", exec, stream, bytes });
+    try {
+      return await opened().exec(argv, options, output, abort.signal);
+    } finally {
+      execs.delete(exec);
+    }
+  },
+  endExec: async (exec: number) => execs.get(exec)?.abort(),
   close: async () => {
     await session?.close();
     session = undefined;

@@ -1,6 +1,9 @@
 /** The worker that guests run in: one at a time, each in an instance of its own. A worker is ended where a guest will not. */
 
 import type { FromGuest, Program, ToGuest } from "./protocol.js";
+import { Ends } from "./capability/pipe.js";
+import { Starter } from "./capability/process.js";
+import { runCommand } from "./command.js";
 import { runTool } from "./tool.js";
 import { currentMeter } from "./instance.js";
 
@@ -13,6 +16,8 @@ const say = (message: FromGuest): void => scope.postMessage(message);
 
 const programs = new Map<string, Program>();
 const takers = new Map<number, (ended: number | undefined) => void>();
+const ends = new Ends(say);
+let starter = new Starter(ends, say, []);
 let request = 0;
 let ended = 0;
 
@@ -40,7 +45,13 @@ scope.onmessage = ({ data: message }) => {
       ended = job.turns;
       const progress = (text: string, done: [bigint, bigint] | undefined) =>
         say({ kind: "progress", message: text, done });
-      void runTool(job, program, { turns, progress }).then((done) => say({ kind: "done", done }));
+      ends.clear();
+      starter = new Starter(ends, say, job.commands);
+      const done =
+        job.what.kind === "tool"
+          ? runTool(job, job.what.call, program, { turns, starter, progress })
+          : runCommand(job, job.what, program, { turns, starter, ends });
+      void done.then((done) => say({ kind: "done", done }));
       break;
     }
     case "turn": {
@@ -52,8 +63,28 @@ scope.onmessage = ({ data: message }) => {
     case "turns":
       ended = Math.max(ended, message.ended);
       break;
-    case "ping":
-      say({ kind: "pong", ping: message.ping, active: currentMeter()?.active() ?? 0 });
+    case "ping": {
+      const meter = currentMeter();
+      say({ kind: "pong", ping: message.ping, active: meter?.active() ?? 0, memory: meter?.memory() ?? 0 });
+      break;
+    }
+    case "spawned":
+      starter.spawned(message.request, message.spawned);
+      break;
+    case "exited":
+      starter.exited(message.process, message.exit, message.totals);
+      break;
+    case "data":
+      ends.data(message.end, message.bytes);
+      break;
+    case "unwanted":
+      ends.unwanted(message.end);
+      break;
+    case "credit":
+      ends.credit(message.end, message.bytes);
+      break;
+    case "broken":
+      ends.broken(message.end);
       break;
   }
 };

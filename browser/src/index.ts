@@ -50,6 +50,8 @@ class PageAgent implements Agent {
   #project: ProjectInfo;
   #event: (event: AgentEvent) => void = () => {};
   #isRunning = false;
+  readonly #outputs = new Map<number, (stream: "stdout" | "stderr", bytes: Uint8Array) => void>();
+  #execs = 0;
 
   constructor(
     caller: Caller,
@@ -73,6 +75,7 @@ class PageAgent implements Agent {
   #hear(message: FromEngine): void {
     if (message.kind === "event") this.#event(message.event);
     else if (message.kind === "ask") void this.#ask(message);
+    else if (message.kind === "output") this.#outputs.get(message.exec)?.(message.stream, message.bytes);
     else if (message.kind === "withdrawn") {
       this.#asks.get(message.ask)?.abort();
       this.#asks.delete(message.ask);
@@ -158,8 +161,28 @@ class PageAgent implements Agent {
     read: (path, options = {}) => this.#caller.call("readFile", path, options),
   };
 
-  async exec(_argv: string[], _options: ExecOptions = {}): Promise<ExecResult> {
-    throw new WardianError("unsupported", "programs cannot be started in a page by hand");
+  async exec(argv: string[], options: ExecOptions = {}): Promise<ExecResult> {
+    const { stdin = "", signal, onOutput, ...rest } = options;
+    this.#execs += 1;
+    const exec = this.#execs;
+    const pieces = { stdout: [] as Uint8Array<ArrayBuffer>[], stderr: [] as Uint8Array<ArrayBuffer>[] };
+    this.#outputs.set(exec, (stream, bytes) => {
+      pieces[stream].push(bytes as Uint8Array<ArrayBuffer>);
+      onOutput?.(stream, bytes);
+    });
+    const end = () => void this.#caller.call("endExec", exec).catch(() => {});
+    const whole = async (stream: "stdout" | "stderr") => new Uint8Array(await new Blob(pieces[stream]).arrayBuffer());
+    const bytes = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
+    try {
+      const running = this.#caller.call<{ status: number; killed?: string }>("exec", exec, argv, { ...rest, stdin: bytes });
+      if (signal?.aborted) end();
+      signal?.addEventListener("abort", end, { once: true });
+      const ended = await running;
+      return { ...ended, stdout: await whole("stdout"), stderr: await whole("stderr") };
+    } finally {
+      signal?.removeEventListener("abort", end);
+      this.#outputs.delete(exec);
+    }
   }
 
   async requestWrite(): Promise<boolean> {

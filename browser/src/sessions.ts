@@ -7,6 +7,7 @@ import { Control } from "./capability/control.js";
 import { Turns } from "./capability/turns.js";
 import type { Components } from "./components.js";
 import { isLocked, lock, pickedFolder, privateFolder, type Home } from "./home.js";
+import { Kernel } from "./kernel.js";
 import { JOURNAL, readJournal } from "./journal.js";
 import { unzip } from "./upload.js";
 import { Workers } from "./workers.js";
@@ -22,16 +23,20 @@ async function reader(components: Components, folder: FileSystemDirectoryHandle)
   const program = manifest.agents["provider-script"];
   if (!program) throw new WardianError("integrity", "there is no agent that reads journals");
   const layer = privateFolder(folder, false);
+  const workers = new Workers(new URL("./guest.js", import.meta.url));
+  const turns = new Turns();
+  const layers = { project: pickedFolder(folder, false), upper: layer, tmp: layer };
   return Agent.start({
     components,
-    workers: new Workers(new URL("./guest.js", import.meta.url)),
+    workers,
+    kernel: new Kernel({ components, workers, commands: [], layers, turns, show: () => {} }),
     program: program.program,
     tools: [],
     session: privateFolder(folder, false),
-    layers: { project: pickedFolder(folder, false), upper: layer, tmp: layer },
+    layers,
     commits: false,
     provider: {},
-    turns: new Turns(),
+    turns,
     control: new Control(),
     asking: undefined,
     config: () => ({}),

@@ -4,6 +4,7 @@ import { cli, Exit, NO_INPUT } from "./capability/cli.js";
 import { config } from "./capability/config.js";
 import { Mounts } from "./capability/filesystem.js";
 import { Captured, output } from "./capability/output.js";
+import type { Starter } from "./capability/process.js";
 import { start } from "./capability/start.js";
 import { turns, type TurnsAccess } from "./capability/turns.js";
 import { common, count, instantiate, setMeter, trapName, type Imports } from "./instance.js";
@@ -15,12 +16,19 @@ const PROGRESS_BYTES_MAX = 512;
 
 export interface Lent {
   turns: TurnsAccess;
+  starter: Starter;
   progress(message: string, done: [bigint, bigint] | undefined): void;
 }
 
 interface Update {
   message: string;
   done?: [bigint, bigint];
+}
+
+interface ToolCall {
+  id: string;
+  tool: string;
+  input: string;
 }
 
 interface Tools {
@@ -67,7 +75,7 @@ function resultBytes(result: unknown): number {
   return 0;
 }
 
-export async function runTool(job: Job, program: Program, lent: Lent): Promise<Done> {
+export async function runTool(job: Job, call: ToolCall, program: Program, lent: Lent): Promise<Done> {
   const meter = new Meter(job.limits);
   const stderr = new Captured();
   const mounts = new Mounts();
@@ -85,6 +93,7 @@ export async function runTool(job: Job, program: Program, lent: Lent): Promise<D
     "wasi:config/store": config(job.config),
     "wardian:host/turns": turns(lent.turns),
     "wardian:host/start": start(),
+    "wardian:process/process": lent.starter.imports(),
     "wardian:tool/progress": {
       report(update: Update) {
         const bytes = encoder.encode(update.message);
@@ -102,7 +111,7 @@ export async function runTool(job: Job, program: Program, lent: Lent): Promise<D
     const tools = instance["wardian:tool/tools@0.1.0"] as Tools;
     let answer: { tag: "ok" | "err"; val: unknown };
     try {
-      answer = { tag: "ok", val: await tools.call(job.what.call) };
+      answer = { tag: "ok", val: await tools.call(call) };
     } catch (error) {
       // What a tool reports is a value of its contract; everything else is how the code broke.
       if (error instanceof Error) throw error;

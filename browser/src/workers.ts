@@ -46,7 +46,8 @@ class GuestWorker {
 export type Ended = { done: Done } | { limit: LimitFault } | { broken: string } | { killed: true };
 
 export interface Watch {
-  progress?(message: string, done: [bigint, bigint] | undefined): void;
+  /** Hears all that is not about the instance itself. */
+  message(message: FromGuest): void;
 }
 
 export class Workers {
@@ -64,7 +65,13 @@ export class Workers {
   }
 
   /** Runs one guest to its end. `kill` ends it. */
-  run(job: Omit<Job, "program" | "turns">, program: Program, turns: Turns, watch: Watch): Running {
+  run(
+    job: Omit<Job, "program" | "turns">,
+    program: Program,
+    turns: Turns,
+    watch: Watch,
+    begun: (running: Running) => void = () => {},
+  ): Running {
     if (this.#busy >= WORKERS_MAX) return new Running(undefined, { broken: "there are too many instances" });
     this.#busy += 1;
     const worker = this.#idle.pop() ?? new GuestWorker(this.#url);
@@ -73,6 +80,7 @@ export class Workers {
       if (isIdle && this.#idle.length < IDLE_MAX) this.#idle.push(worker);
       else worker.end();
     });
+    begun(running);
     running.begin(worker, job, program, turns, watch);
     return running;
   }
@@ -100,6 +108,7 @@ export class Running {
   }
 
   begin(worker: GuestWorker, job: Omit<Job, "program" | "turns">, program: Program, turns: Turns, watch: Watch): void {
+    this.#worker = worker;
     const { limits } = job;
     const wall = setTimeout(
       () => this.#finish({ limit: { name: "wall-ms-max", at: limits.wall_ms_max } }),
@@ -155,21 +164,30 @@ export class Running {
             turns.listeners.add(listener);
           }
           break;
-        case "progress":
-          watch.progress?.(message.message, message.done);
-          break;
         case "pong":
           known = message.active;
           asked = undefined;
+          watch.message(message);
           break;
-        case "ready":
-          break;
+        default:
+          watch.message(message);
       }
     };
     worker.run({ ...job, turns: turns.ended } as Omit<Job, "program">, program);
   }
 
   #cleanup: (isIdle: boolean) => void = () => {};
+  #worker: GuestWorker | undefined;
+
+  /** Tells the guest's worker something, as long as the guest runs. */
+  say(message: ToGuest): void {
+    if (!this.#isOver) this.#worker?.say(message);
+  }
+
+  /** A limit was reached that holds for several guests together. */
+  limit(limit: LimitFault): void {
+    this.#finish({ limit });
+  }
 
   #finish(ended: Ended): void {
     if (this.#isOver) return;

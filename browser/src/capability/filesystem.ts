@@ -1,8 +1,18 @@
 /** `wasi:filesystem`: descriptors over folders that the browser lends. */
 
 import { datetime, type Datetime } from "./clocks.js";
-import { READY } from "./poll.js";
-import { closed, dispose, failed, InputStream, IoError, OutputStream } from "./streams.js";
+import { Signal } from "./poll.js";
+import {
+  closed,
+  dispose,
+  failed,
+  InputStream,
+  IoError,
+  OutputStream,
+  type Reader,
+  type StreamError,
+  type Writer,
+} from "./streams.js";
 import { errorCode, join, Tree, type Folder, type OpenFile } from "./tree.js";
 
 interface OpenFlags {
@@ -54,6 +64,146 @@ function placeHash(text: string): { lower: bigint; upper: bigint } {
     upper = ((upper ^ (code + 1n)) * 0x100000001b3n) & mask;
   }
   return { lower, upper };
+}
+
+/** What a stream reads ahead, for whoever does not wait. */
+const AHEAD_BYTES = 64 << 10;
+
+/** Reads a file in order. Whoever does not wait gets what was read ahead. */
+class FileReader implements Reader {
+  readonly #signal = new Signal();
+  #ahead: Uint8Array | undefined;
+  #failure: StreamError | undefined;
+  #reading: Promise<void> | undefined;
+
+  constructor(
+    readonly file: OpenFile,
+    private at: number,
+  ) {}
+
+  async #load(size: number): Promise<Uint8Array> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await this.file.read(size, this.at);
+    } catch (error) {
+      throw failed(`cannot read ${this.file.path}`, errorCode(error));
+    }
+    if (bytes.length === 0) throw closed();
+    this.at += bytes.length;
+    return bytes;
+  }
+
+  #begin(): void {
+    if (this.#reading || this.ready()) return;
+    this.#reading = this.#load(AHEAD_BYTES)
+      .then(
+        (bytes) => void (this.#ahead = bytes),
+        (error: unknown) => void (this.#failure = error as StreamError),
+      )
+      .then(() => {
+        this.#reading = undefined;
+        this.#signal.fire();
+      });
+  }
+
+  ready(): boolean {
+    return this.#ahead !== undefined || this.#failure !== undefined;
+  }
+
+  watch(wake: () => void): () => void {
+    const undo = this.#signal.watch(wake);
+    this.#begin();
+    return undo;
+  }
+
+  read(size: number): Uint8Array {
+    if (size === 0) return new Uint8Array();
+    const bytes = this.#ahead;
+    if (bytes) {
+      this.#ahead = bytes.length > size ? bytes.subarray(size) : undefined;
+      return bytes.subarray(0, size);
+    }
+    const failure = this.#failure;
+    // A file may grow: the end is looked for anew.
+    this.#failure = undefined;
+    if (failure) throw failure;
+    this.#begin();
+    return new Uint8Array();
+  }
+
+  async readLater(size: number): Promise<Uint8Array> {
+    await this.#reading;
+    return this.ready() ? this.read(size) : this.#load(size);
+  }
+
+  close(): void {
+    this.file.close();
+  }
+}
+
+/** What one stream may have on its way to a file. */
+const PENDING_BYTES_MAX = 256 << 10;
+
+class FileWriter implements Writer {
+  readonly #signal = new Signal();
+  #pending = 0;
+  #last: Promise<void> = Promise.resolve();
+  #failure: StreamError | undefined;
+
+  constructor(
+    readonly file: OpenFile,
+    readonly put: (bytes: Uint8Array) => Promise<void>,
+  ) {}
+
+  #add(bytes: Uint8Array): Promise<void> {
+    this.#pending += bytes.length;
+    this.#last = this.#last
+      .then(() => (this.#failure ? undefined : this.put(bytes)))
+      .catch((error: unknown) => void (this.#failure ??= failed(`cannot write ${this.file.path}`, errorCode(error))))
+      .then(() => {
+        this.#pending -= bytes.length;
+        this.#signal.fire();
+      });
+    return this.#last;
+  }
+
+  ready(): boolean {
+    return this.#pending < PENDING_BYTES_MAX || this.#failure !== undefined;
+  }
+
+  watch(wake: () => void): () => void {
+    return this.#signal.watch(wake);
+  }
+
+  room(): number {
+    this.#check();
+    return Math.max(PENDING_BYTES_MAX - this.#pending, 0);
+  }
+
+  #check(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#check();
+    void this.#add(bytes.slice());
+  }
+
+  async writeLater(bytes: Uint8Array): Promise<void> {
+    await this.#add(bytes);
+    this.#check();
+  }
+
+  async flush(): Promise<void> {
+    await this.#last;
+    this.#check();
+  }
+
+  close(): void {
+    void this.#last.then(() => this.file.close());
+  }
 }
 
 export class DirectoryEntryStream {
@@ -117,23 +267,7 @@ export class Descriptor {
     const file = this.#opened();
     if (!this.#flags.read) throw "not-permitted";
     file.users += 1;
-    let at = Number(offset);
-    return new InputStream({
-      ...READY,
-      read: () => new Uint8Array(),
-      async readLater(size) {
-        let bytes: Uint8Array;
-        try {
-          bytes = await file.read(size, at);
-        } catch (error) {
-          throw failed(`cannot read ${file.path}`, errorCode(error));
-        }
-        if (bytes.length === 0) throw closed();
-        at += bytes.length;
-        return bytes;
-      },
-      close: () => file.close(),
-    });
+    return new InputStream(new FileReader(file, Number(offset)));
   }
 
   writeViaStream(offset: bigint): OutputStream {
@@ -150,43 +284,18 @@ export class Descriptor {
     file.users += 1;
     let at = offset;
     const tap = this.#tap;
-    let held: Promise<void> = Promise.resolve();
-    let failure: unknown;
     const put = async (bytes: Uint8Array) => {
       let rest = bytes;
-      try {
-        while (rest.length > 0) {
-          const position = at ?? (await file.size());
-          const written = await file.write(rest, position);
-          if (written === 0) throw "insufficient-space";
-          tap?.(file.path, rest.subarray(0, written), position);
-          if (at !== undefined) at += written;
-          rest = rest.subarray(written);
-        }
-      } catch (error) {
-        throw failed(`cannot write ${file.path}`, errorCode(error));
+      while (rest.length > 0) {
+        const position = at ?? (await file.size());
+        const written = await file.write(rest, position);
+        if (written === 0) throw "insufficient-space";
+        tap?.(file.path, rest.subarray(0, written), position);
+        if (at !== undefined) at += written;
+        rest = rest.subarray(written);
       }
     };
-    const done = async () => {
-      await held;
-      const error = failure;
-      failure = undefined;
-      if (error !== undefined) throw error;
-    };
-    return new OutputStream({
-      ...READY,
-      room: () => 64 << 10,
-      write(bytes) {
-        const copy = bytes.slice();
-        held = held.then(() => put(copy)).catch((error: unknown) => void (failure = error));
-      },
-      async writeLater(bytes) {
-        await done();
-        await put(bytes);
-      },
-      flush: done,
-      close: () => void held.then(() => file.close()),
-    });
+    return new OutputStream(new FileWriter(file, put));
   }
 
   advise(): void {}

@@ -2,8 +2,9 @@
 
 import type { Limits, StreamEvent } from "../api.js";
 import type { Components, ManifestTool } from "../components.js";
+import type { Kernel } from "../kernel.js";
 import type { LimitFault } from "../limits.js";
-import type { Fault, Layers, Powers } from "../protocol.js";
+import type { Fault, FromGuest, Layers, Powers } from "../protocol.js";
 import type { Ended, Running as Guest, Workers } from "../workers.js";
 import type { Pending } from "./approver.js";
 import { Pollable, Signal, type Source } from "./poll.js";
@@ -46,6 +47,7 @@ export interface SandboxOptions {
   layers: Layers;
   turns: Turns;
   config: (tool: string) => Record<string, string>;
+  kernel: Kernel;
   show: (event: StreamEvent) => void;
 }
 
@@ -86,23 +88,24 @@ export class Running {
     try {
       const program = await options.components.program(tool.program, bounds);
       if (this.#isOver) return;
+      const member = options.kernel.member(grant.powers, bounds, call.id);
       const job = {
+        commands: options.kernel.commands(grant.powers),
         limits: bounds,
         layers: options.layers,
         files: grant.powers.files,
         config: options.config(tool.name),
         what: { kind: "tool" as const, call },
       };
-      this.#guest = options.workers.run(job, program, options.turns, {
-        progress: (message, done) =>
-          options.show({
-            type: "tool.progress",
-            id: call.id,
-            message,
-            ...(done ? { done: [Number(done[0]), Number(done[1])] } : {}),
-          }),
-      });
+      const hear = (message: FromGuest) => {
+        if (message.kind !== "progress") return options.kernel.hear(member, message);
+        const done = message.done?.map(Number) as [number, number] | undefined;
+        options.show({ type: "tool.progress", id: call.id, message: message.message, ...(done ? { done } : {}) });
+      };
+      const begun = (running: Guest) => (member.running = running);
+      this.#guest = options.workers.run(job, program, options.turns, { message: hear }, begun);
       ended = await this.#guest.ended;
+      options.kernel.ended(member);
     } catch (error) {
       ended = { broken: error instanceof Error ? error.message : String(error) };
     }

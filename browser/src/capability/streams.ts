@@ -66,7 +66,6 @@ export class InputStream {
   }
 
   read(length: bigint): Uint8Array {
-    // What can only be read by waiting says that it is ready, and is: with the next blocking read.
     return this.#reader.read(size(length));
   }
 
@@ -90,7 +89,7 @@ export class InputStream {
   }
 
   subscribe(): Pollable {
-    return new Pollable(this.#reader.readLater ? READY : this.#reader);
+    return new Pollable(this.#reader);
   }
 
   [dispose](): void {
@@ -148,7 +147,7 @@ export class OutputStream {
   }
 
   subscribe(): Pollable {
-    return new Pollable(this.#writer.writeLater ? READY : this.#writer);
+    return new Pollable(this.#writer);
   }
 
   writeZeroes(length: bigint): void {
