@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::browser;
 use crate::components::{self, Component};
 use crate::native;
 use crate::process::{self, BUILD_TIMEOUT};
@@ -60,6 +61,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         run_tests(&mut cargo, filter)?;
         Ok(((), "passed".to_owned()))
     })?;
+    browser::test(workspace, filter)?;
     workspace::step("examples", || examples(workspace))
 }
 
@@ -183,7 +185,8 @@ pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         let mut cargo = native::cargo(workspace, "clippy")?;
         cargo.arg("--all-targets");
         deny_warnings(&mut cargo)
-    })
+    })?;
+    browser::lint(workspace)
 }
 
 fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {

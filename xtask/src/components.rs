@@ -12,7 +12,7 @@ use crate::process;
 use crate::stamp::{self, Inputs};
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{self, Workspace};
-use crate::{native, stamp::entries};
+use crate::{native, patches, stamp::entries};
 
 /// Cargo's target folder for components, in the cache.
 pub const TARGET_DIR: &str = "components";
@@ -146,6 +146,7 @@ fn build_together(workspace: &Workspace, toolchain: &Toolchain, components: &[&C
         cargo.args(["-p", &component.name]);
     }
     toolchain.apply(&mut cargo, workspace)?;
+    patches::apply(&mut cargo, workspace)?;
     process::run(&mut cargo, process::BUILD_TIMEOUT)?;
 
     let built =
