@@ -9,6 +9,8 @@ mod files;
 mod options;
 mod process;
 mod refused;
+#[cfg(test)]
+mod table;
 mod wait;
 
 use std::io::{IsTerminal, Read};
