@@ -22,6 +22,7 @@ pub use agent::{Agent, AgentOptions, Interrupter, ProjectAccess, SessionAccess};
 pub use capability::activities::Activities;
 pub use capability::http::Network;
 pub use capability::http::net::{Credential, Net, NetOptions, Resolver, Resolving, Roots, SystemResolver, origin};
+pub use capability::jobs::Jobs;
 pub use capability::stdio::{Input, Output};
 pub use capability::turns::Turns;
 pub use capability::{Ui, UiFuture};

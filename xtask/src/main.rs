@@ -3,10 +3,13 @@
 //! It is compiled before anything else can be, on every machine, so it stays small: no engine, no composer. What needs
 //! those (composing, validating) is asked of the `wardian-bundle` program, which the build makes first.
 
+mod browser;
 mod bundles;
 mod checks;
 mod components;
+mod debian;
 mod native;
+mod patches;
 mod process;
 mod python;
 mod python_tests;
@@ -28,6 +31,7 @@ const COMMANDS: &[Command] = &[
     ("build", "everything: components, bundles, and dist/wardian with them inside", build),
     ("components", "only the components and bundles, without the native host", components),
     ("python", "only python_runtime.wasm, CPython as a command component", python::command),
+    ("browser", "only dist/browser, the package for pages, and the components in it", browser::command),
     ("python-tests", "build, then CPython's own tests in the sandbox; names of modules select", python_tests::command),
     ("test", "build, then every test; what follows `--` selects by name", checks::test),
     ("lint", "formatting and clippy, warnings are errors", checks::lint),

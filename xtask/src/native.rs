@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::browser;
 use crate::bundles::{self, Bundle};
 use crate::process;
 use crate::stamp::{self, Inputs};
@@ -21,6 +22,7 @@ pub const PACKAGES: [&str; 4] = ["wardian-host", "wardian-bundle", "wardian", "s
 pub fn build(workspace: &Workspace) -> Result<()> {
     let bundles = bundles::build(workspace)?;
     let default = bundles.iter().find(|bundle| bundle.is_default());
+    browser::build(workspace, &bundles)?;
     workspace::step("wardian", || Ok(((), build_program(workspace, default)?)))
 }
 
@@ -110,6 +112,12 @@ impl BundleTool {
     pub fn pack(&self, file: &Path, output: &Path) -> Result<()> {
         let mut command = Command::new(&self.0);
         command.arg("pack").arg(file).arg("-o").arg(output);
+        process::capture(&mut command, 5 * process::MINUTE).map(drop)
+    }
+
+    pub fn plug(&self, file: &Path, workspace: &Path, output: &Path) -> Result<()> {
+        let mut command = Command::new(&self.0);
+        command.arg("plug").arg(file).arg(workspace).arg("-o").arg(output);
         process::capture(&mut command, 5 * process::MINUTE).map(drop)
     }
 
