@@ -191,10 +191,15 @@ pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
 }
 
-/// `cargo xtask bench [ARGUMENT..]`.
+/// `cargo xtask bench [ARGUMENT..]`; `browser` is the page alone.
 pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let _lock = workspace.lock()?;
     native::build(workspace)?;
+    if let [what] = arguments
+        && what == "browser"
+    {
+        return browser::bench(workspace);
+    }
     // Not `cargo run`, which selects one package: see `native::PACKAGES`.
     for name in ["bench", "bench-python"] {
         let bench = native::build_binary(workspace, name)?;
