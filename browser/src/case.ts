@@ -11,12 +11,15 @@ import {
 } from "./api.js";
 import { Agent, type Start } from "./agent.js";
 import type { Asking } from "./capability/approver.js";
+import { Activities } from "./capability/activities.js";
 import { Control } from "./capability/control.js";
+import { SessionNet } from "./capability/http/net.js";
 import { errorCode, join, Tree } from "./capability/tree.js";
 import { Turns } from "./capability/turns.js";
 import { type Components, type Manifest } from "./components.js";
 import { info, lock, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
 import { JournalTap, readJournal } from "./journal.js";
+import { narrowed } from "./project.js";
 import type { Powers, SpawnError } from "./protocol.js";
 import { reviewError } from "./review.js";
 import { code, Kernel, killedBy } from "./kernel.js";
@@ -42,6 +45,7 @@ export class Case {
   readonly #folder: FileSystemDirectoryHandle;
   readonly #release: () => void;
   readonly #workers: Workers;
+  readonly #net: SessionNet;
   readonly #turns = new Turns();
   readonly #control = new Control();
   readonly id: string;
@@ -84,6 +88,7 @@ export class Case {
     this.#folder = options.folder;
     this.#release = options.release;
     this.#workers = new Workers(options.guest);
+    this.#net = new SessionNet(options.components, options.manifest, options.settings.net);
   }
 
   static async open(
@@ -103,10 +108,12 @@ export class Case {
     try {
       const folder = await home.create(id);
       const record = await openProject(home, project, id, fillProject);
-      const all = { home, components, manifest, settings, model, asking, record, folder, release, guest };
+      const narrow = await narrowed(record.handle, settings);
+      const all = { home, components, manifest, settings: narrow, model, asking, record, folder, release, guest };
       const session = new Case(id, all);
       session.#workers.warm();
-      await session.#begin();
+      await session.#net.check(new Activities());
+      await session.#opened();
       await home.keep(record);
       return session;
     } catch (error) {
@@ -114,10 +121,6 @@ export class Case {
       release();
       throw error;
     }
-  }
-
-  async #begin(): Promise<void> {
-    await this.#opened();
   }
 
   get components(): ComponentInfo[] {
@@ -146,6 +149,8 @@ export class Case {
     const folder = async (name: string) =>
       privateFolder(await this.#folder.getDirectoryHandle(name, { create: true }), mode !== "read");
     const tap = new JournalTap((event) => this.#show(event));
+    const own = new Activities();
+    const service = this.#settings.model;
     const options: Start = {
       components: this.#components,
       workers: this.#workers,
@@ -160,6 +165,9 @@ export class Case {
       },
       commits: mode === "commit",
       provider: mode === "run" ? this.#model.config : {},
+      sending: mode === "run" && service?.kind === "service" ? this.#net.provider(service, own) : undefined,
+      net: mode === "run" ? this.#net : undefined,
+      own,
       turns: this.#turns,
       control: this.#control,
       asking: this.#asking,

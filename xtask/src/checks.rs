@@ -250,10 +250,15 @@ pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
 }
 
-/// `cargo xtask bench [PART..]`; the part `python` is a program of its own.
+/// `cargo xtask bench [PART..]`; the parts `python` and `browser` are programs of their own.
 pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let _lock = workspace.lock()?;
     native::build(workspace)?;
+    if let [what] = arguments
+        && what == "browser"
+    {
+        return browser::bench(workspace);
+    }
     let (python, parts): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|part| *part == "python");
     // Not `cargo run`, which selects one package: see `native::PACKAGES`.
     let run = |name: &str, parts: &[&String]| {
