@@ -20,6 +20,8 @@ mod powers;
 mod python;
 #[cfg(unix)]
 mod review;
+#[cfg(unix)]
+mod serve;
 mod session;
 mod shell;
 mod start;
