@@ -224,7 +224,7 @@ pub fn test(workspace: &Workspace, filter: &[String]) -> Result<()> {
 }
 
 /// Any Chromium of this machine, or Debian's.
-fn chromium(workspace: &Workspace) -> Result<PathBuf> {
+pub fn chromium(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("WARDIAN_CHROMIUM").filter(|given| !given.is_empty()) {
         return Ok(given.into());
     }

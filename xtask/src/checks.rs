@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::io::IsTerminal;
 use std::process::Command;
 
+use crate::app;
 use crate::browser;
 use crate::components;
 use crate::native;
@@ -49,6 +50,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         Ok(((), "passed".to_owned()))
     })?;
     browser::test(workspace, filter)?;
+    app::test(workspace, filter)?;
     workspace::step("examples", || examples(workspace))
 }
 
@@ -137,7 +139,8 @@ pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         cargo.arg("--all-targets");
         deny_warnings(&mut cargo)
     })?;
-    browser::lint(workspace)
+    browser::lint(workspace)?;
+    app::lint(workspace)
 }
 
 fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {
