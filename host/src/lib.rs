@@ -23,6 +23,7 @@ pub use capability::activities::Activities;
 pub use capability::http::Network;
 pub use capability::http::client::{Client, ResponseBody, SendError};
 pub use capability::http::net::{Credential, Net, NetOptions, Resolver, Resolving, Roots, SystemResolver, origin};
+pub use capability::jobs::Jobs;
 pub use capability::stdio::{Input, Output};
 pub use capability::turns::Turns;
 pub use capability::{Ui, UiFuture};

@@ -10,6 +10,7 @@ mod checks;
 mod components;
 mod debian;
 mod native;
+mod patches;
 mod process;
 mod python;
 mod python_tests;

@@ -1,5 +1,7 @@
 //! The built binary, driven as users, scripts and mishaps drive it. See `tests/cases/README.md` for the cases.
 
+#[cfg(unix)]
+mod agent;
 mod cases;
 mod cli;
 #[cfg(target_os = "linux")]
