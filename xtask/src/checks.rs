@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::app;
 use crate::browser;
 use crate::components::{self, Component};
 use crate::native;
@@ -62,6 +63,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         Ok(((), "passed".to_owned()))
     })?;
     browser::test(workspace, filter)?;
+    app::test(workspace, filter)?;
     workspace::step("examples", || examples(workspace))
 }
 
@@ -186,7 +188,8 @@ pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         cargo.arg("--all-targets");
         deny_warnings(&mut cargo)
     })?;
-    browser::lint(workspace)
+    browser::lint(workspace)?;
+    app::lint(workspace)
 }
 
 fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {

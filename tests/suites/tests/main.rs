@@ -23,6 +23,8 @@ mod python;
 mod python_net;
 #[cfg(unix)]
 mod review;
+#[cfg(unix)]
+mod serve;
 mod session;
 mod shell;
 mod start;
