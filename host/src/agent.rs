@@ -12,10 +12,11 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::capability::activities::Activities;
 use crate::capability::control::Control;
-use crate::capability::http::activities::Activities;
 use crate::capability::http::net::Net;
-use crate::capability::http::{self, Http, NetCall};
+use crate::capability::http::{self, Http, Network};
+use crate::capability::jobs::Jobs;
 use crate::capability::output::{Captured, Output};
 use crate::capability::turns::Turns;
 use crate::capability::{self, Lender, Lent, Ui};
@@ -144,6 +145,8 @@ pub(crate) struct State {
     http: Http,
     /// Of the composition itself.
     pub(crate) activities: Arc<Activities>,
+    /// What calls have left running.
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 impl WasiHttpView for State {
@@ -226,10 +229,12 @@ impl Agent {
         let turns = options.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
         let cancelled = watch::Sender::new(false);
         let activities = Arc::<Activities>::default();
-        let own = options.provider_net.map(|net| NetCall { net, activities: activities.clone() });
+        let provider = |net: &_| Network::new(net, &activities, vec!["*".to_owned()], NetVerdict::Deny);
+        let own = options.provider_net.as_ref().map(provider).unwrap_or_default();
         let state = State {
             net: options.net,
-            http: Http::new(own.as_ref(), vec!["*".to_owned()], NetVerdict::Deny),
+            http: Http::new(own),
+            jobs: Jobs::new(activities.clone()),
             activities,
             wasi,
             table: ResourceTable::new(),

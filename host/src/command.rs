@@ -12,7 +12,10 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::capability::activities::Activities;
+use crate::capability::http::{self, Http, Network};
 use crate::capability::process::{Caller, Starts};
 use crate::capability::stdio::{Input, Output, Standard};
 use crate::capability::{self, Lender, Lent};
@@ -50,6 +53,10 @@ pub struct Start {
     pub powers: Powers,
     /// The files it is granted from.
     pub files: Files,
+    /// What it sends requests with.
+    pub network: Network,
+    /// Receives what it does besides computing, itself above all.
+    pub activities: Arc<Activities>,
     /// Its own bounds. A bound on processor time or memory also holds for it and all that it starts together.
     pub limits: Limits,
     /// The commands that it may start, as far as its powers name them.
@@ -109,6 +116,13 @@ pub(crate) struct State {
     limiter: Limiter,
     caller: Caller,
     asks_for_directory: bool,
+    http: Http,
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.table, ctx: &mut self.http.ctx }
+    }
 }
 
 impl WasiView for State {
@@ -146,6 +160,8 @@ impl Command {
         let mut linker = Linker::new(host.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
         capability::process::add_to_linker(&mut linker).map_err(link)?;
+        // A program that does much else runs without the power, too; what it would send is refused.
+        http::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a command with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
@@ -171,7 +187,10 @@ impl Command {
         let (kill, killed) = watch::channel(());
         let (ended, exit) = watch::channel(None);
         let (begin, wall_ms_max) = (Instant::now(), start.limits.wall_ms_max);
-        let (ended, command, runtime) = (Arc::new(ended), self.clone(), Handle::current());
+        let activities = start.activities.clone();
+        let number = activities.process_started(&start.argv, &self.code.digest, &start.cwd);
+        let ended = Arc::new(End { told: ended, activities, number });
+        let (command, runtime) = (self.clone(), Handle::current());
         tokio::spawn(give_up(ended.clone(), killed.clone(), begin, wall_ms_max));
         tokio::task::spawn_blocking(move || {
             let mut killed = killed;
@@ -183,9 +202,9 @@ impl Command {
                     exit = command.run(start, member, begin) => exit,
                 }
             });
-            tell(&ended, exit);
+            ended.tell(exit);
         });
-        Process { exit, kill }
+        Process { exit, kill, number }
     }
 
     async fn run(&self, start: Start, member: Member, begin: Instant) -> Exit {
@@ -197,9 +216,10 @@ impl Command {
             Err(why) => return Exit::of(Status::Killed(Killed::Host(why)), begin),
         };
         let limiter = Limiter::new(limits, meter.clone()).with_family(member.family());
+        let (http, activities) = (Http::new(start.network.clone()), start.activities.clone());
         let caller = Caller::new(self.host.clone(), start, member);
         let asks_for_directory = self.asks_for_directory;
-        let data = State { wasi, table: ResourceTable::new(), limiter, caller, asks_for_directory };
+        let data = State { wasi, table: ResourceTable::new(), limiter, caller, asks_for_directory, http };
         let mut store = Store::new(self.host.engine(), data);
         Limiter::install(&mut store);
         let _ticking = self.host.ticking();
@@ -207,8 +227,16 @@ impl Command {
             let command = self.pre.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
         };
-        let status = match tokio::time::timeout(Duration::from_millis(limits.wall_ms_max), work).await {
-            Err(_) => Status::Killed(Killed::Limit(wall(limits.wall_ms_max))),
+        let work = async {
+            tokio::select! {
+                biased;
+                result = work => Ok(result),
+                // The time in which the user is asked about a request is not the process's.
+                () = activities.sleep(Duration::from_millis(limits.wall_ms_max)) => Err(()),
+            }
+        };
+        let status = match work.await {
+            Err(()) => Status::Killed(Killed::Limit(wall(limits.wall_ms_max))),
             Ok(Ok(Ok(()))) => Status::Exited(0),
             Ok(Ok(Err(()))) => Status::Exited(1),
             Ok(Err(error)) => status(&error, &meter, broken.load(Ordering::Acquire)),
@@ -257,17 +285,12 @@ impl Exit {
 const OVERDUE: Duration = Duration::from_millis(500);
 
 /// Answers for a process whose thread does not come back.
-async fn give_up(
-    ended: Arc<watch::Sender<Option<Exit>>>,
-    mut killed: watch::Receiver<()>,
-    begin: Instant,
-    wall_ms_max: u64,
-) {
-    let mut exit = ended.subscribe();
+async fn give_up(ended: Arc<End>, mut killed: watch::Receiver<()>, begin: Instant, wall_ms_max: u64) {
+    let mut exit = ended.told.subscribe();
     let why = async {
         let wall_time = Duration::from_millis(wall_ms_max);
         let why = tokio::select! {
-            () = tokio::time::sleep(wall_time) => Killed::Limit(wall(wall_ms_max)),
+            () = ended.activities.sleep(wall_time) => Killed::Limit(wall(wall_ms_max)),
             _ = killed.changed() => Killed::Killed,
         };
         tokio::time::sleep(OVERDUE).await;
@@ -275,26 +298,45 @@ async fn give_up(
     };
     tokio::select! {
         _ = exit.wait_for(Option::is_some) => {}
-        why = why => tell(&ended, Exit::of(Status::Killed(why), begin)),
+        why = why => ended.tell(Exit::of(Status::Killed(why), begin)),
     }
 }
 
-/// The first word on how a process ended holds.
-fn tell(ended: &watch::Sender<Option<Exit>>, exit: Exit) {
-    ended.send_if_modified(|known| {
-        let is_first = known.is_none();
-        known.get_or_insert(exit);
-        is_first
-    });
+/// Whom the end of a process is told.
+struct End {
+    told: watch::Sender<Option<Exit>>,
+    activities: Arc<Activities>,
+    number: u32,
+}
+
+impl End {
+    /// The first word on how a process ended holds.
+    fn tell(&self, exit: Exit) {
+        self.told.send_if_modified(|known| {
+            let is_first = known.is_none();
+            if is_first {
+                // Before anybody who waits for it goes on.
+                self.activities.process_ended(self.number, &exit);
+                *known = Some(exit);
+            }
+            is_first
+        });
+    }
 }
 
 /// A process under way. Dropping it, or [`Process::kill`], ends its code: at the latest with the next epoch or host call.
 pub struct Process {
     pub(crate) exit: watch::Receiver<Option<Exit>>,
     kill: watch::Sender<()>,
+    number: u32,
 }
 
 impl Process {
+    /// Its number among those that report to the same [`Activities`].
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// Ends it.
     pub fn kill(&self) {
         self.kill.send_replace(());

@@ -19,8 +19,11 @@ mod review;
 mod tool;
 
 pub use agent::{Agent, AgentOptions, Interrupter, ProjectAccess, SessionAccess};
-pub use capability::http::NetCall;
+pub use capability::activities::Activities;
+pub use capability::http::Network;
+pub use capability::http::client::{Client, ResponseBody, SendError};
 pub use capability::http::net::{Credential, Net, NetOptions, Resolver, Resolving, Roots, SystemResolver, origin};
+pub use capability::jobs::Jobs;
 pub use capability::stdio::{Input, Output};
 pub use capability::turns::Turns;
 pub use capability::{Ui, UiFuture};
@@ -39,7 +42,9 @@ pub mod wit {
     pub use crate::agent::bindings::wardian::agent::types::{CallError, CallErrorKind, LimitReached, Stop, Usage};
     pub use crate::agent::bindings::wardian::host::approver::{Answer, Question};
     pub use crate::agent::bindings::wardian::host::observer::{Event, ToolFinished, ToolStarted};
-    pub use crate::agent::bindings::wardian::host::sandbox::{Activity, Finished, NetError, NetQuestion, NetRequest};
+    pub use crate::agent::bindings::wardian::host::sandbox::{
+        Activity, Finished, Killed, NetError, NetQuestion, NetRequest, ProcessExit, ProcessStart,
+    };
     pub use crate::agent::bindings::wardian::host::types::{Fault, Grant, LimitFault, Limits, Unlisted};
     pub use crate::agent::bindings::wardian::session::types::{
         Approve, Budget, Damage, Divergence, OpenError, Opened, Options, Rule, Usage as RunUsage, Verdict,

@@ -12,8 +12,10 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, Wasi
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
-use crate::capability::http::activities::Activities;
-use crate::capability::http::{self, Http, NetCall};
+use crate::capability::activities::Activities;
+use crate::capability::http::net::Net;
+use crate::capability::http::{self, Http, Network};
+use crate::capability::jobs::Jobs;
 use crate::capability::output::{Captured, Output};
 use crate::capability::process::{Caller, Starts};
 use crate::capability::stdio::Input;
@@ -111,16 +113,20 @@ pub struct ToolCallOptions {
     /// The files it is granted from.
     pub files: Files,
     /// The network that it is granted from. None: it has none.
-    pub net: Option<NetCall>,
+    pub net: Option<Net>,
+    /// Receives what it does besides computing.
+    pub activities: Arc<Activities>,
     /// The commands that it may start, as far as its grant names them.
     pub commands: Arc<Commands>,
+    /// What it leaves running. None: there is no session, and nothing can be left running.
+    pub jobs: Option<Arc<Jobs>>,
     /// Receives its progress.
     pub progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
 }
 
 impl ToolCallOptions {
     /// What it hands down to the commands that it starts. It has no streams of its own that lead anywhere.
-    fn as_starter(&self) -> Start {
+    fn as_starter(&self, network: Network) -> Start {
         Start {
             argv: Vec::new(),
             env: Vec::new(),
@@ -130,6 +136,8 @@ impl ToolCallOptions {
             stderr: crate::Output::null(),
             powers: self.grant.powers.clone(),
             files: self.files.clone(),
+            network,
+            activities: self.activities.clone(),
             // What a process prints is for its starter, who bounds what becomes of it.
             limits: Limits { output_bytes_max: u64::MAX, ..self.grant.limits },
             commands: self.commands.clone(),
@@ -220,6 +228,7 @@ impl Tool {
         wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| WasiConfig::from(&*state.config))
             .map_err(link)?;
         capability::process::add_to_linker(&mut linker).map_err(link)?;
+        capability::jobs::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
@@ -249,7 +258,15 @@ impl Tool {
         let grant = Grant { powers, limits: DESCRIBE_LIMITS, unlisted: Unlisted::Deny };
         // With no power over files none are opened.
         let files = Files { project: PathBuf::new(), layer: None, direct: false };
-        let options = ToolCallOptions { grant, files, net: None, commands: Arc::default(), progress: None };
+        let options = ToolCallOptions {
+            grant,
+            files,
+            net: None,
+            activities: Arc::default(),
+            commands: Arc::default(),
+            jobs: None,
+            progress: None,
+        };
         let (result, _) = self
             .run(
                 &options,
@@ -290,7 +307,7 @@ impl Tool {
         if options.grant.powers.net.is_empty() {
             return None;
         }
-        let could = options.net.as_ref().is_some_and(|call| call.net.allows_anything(verdict(options.grant.unlisted)));
+        let could = options.net.as_ref().is_some_and(|net| net.allows_anything(verdict(options.grant.unlisted)));
         (!could).then(|| http::refusal(&call.tool, import))
     }
 
@@ -299,7 +316,7 @@ impl Tool {
         let tool = self.clone();
         let runtime = tokio::runtime::Handle::current();
         let wall_ms_max = options.grant.limits.wall_ms_max;
-        let activities = activities(&options);
+        let activities = options.activities.clone();
         let (cancel, cancelled) = oneshot::channel::<()>();
         let finished = tokio::task::spawn_blocking(move || {
             runtime.block_on(async {
@@ -329,8 +346,12 @@ impl Tool {
         let limiter = Limiter::new(limits, meter.clone()).with_family(member.family());
         let progress = options.progress.clone();
         let unlisted = verdict(options.grant.unlisted);
-        let http = Http::new(options.net.as_ref(), options.grant.powers.net.clone(), unlisted);
-        let caller = Caller::new(self.host.clone(), options.as_starter(), member);
+        let within = options.grant.powers.net.clone();
+        let network = options.net.as_ref().map(|net| Network::new(net, &options.activities, within, unlisted));
+        let network = network.unwrap_or_default();
+        let http = Http::new(network.clone());
+        let caller = Caller::new(self.host.clone(), options.as_starter(network), member);
+        let caller = caller.with_jobs(options.jobs.clone());
         let (table, config) = (ResourceTable::new(), self.config.clone());
         let data = State { wasi, table, limiter, meter: meter.clone(), progress, caller, http, config };
         let mut store = Store::new(self.host.engine(), data);
@@ -341,7 +362,7 @@ impl Tool {
             f(&mut store, &tool).await.map_err(Broke::Run)
         };
         // The time in which the user is asked about a request is not the call's.
-        let activities = activities(options);
+        let activities = &options.activities;
         let work = async {
             tokio::select! {
                 biased;
@@ -401,11 +422,6 @@ fn verdict(unlisted: Unlisted) -> NetVerdict {
         Unlisted::Ask => NetVerdict::Ask,
         Unlisted::Allow => NetVerdict::Allow,
     }
-}
-
-/// Of a call; one without a network has none.
-fn activities(options: &ToolCallOptions) -> Arc<Activities> {
-    options.net.as_ref().map(|call| call.activities.clone()).unwrap_or_default()
 }
 
 pub(crate) fn lost(why: &str) -> Finished {
@@ -553,7 +569,9 @@ mod tests {
             grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: Files { project: path, layer, direct },
             net: None,
+            activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         };
         wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()

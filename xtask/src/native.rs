@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::app;
+use crate::browser;
 use crate::bundles::{self, Bundle};
 use crate::process;
 use crate::stamp::{self, Inputs};
@@ -21,6 +23,8 @@ pub const PACKAGES: [&str; 4] = ["wardian-host", "wardian-bundle", "wardian", "s
 pub fn build(workspace: &Workspace) -> Result<()> {
     let bundles = bundles::build(workspace)?;
     let default = bundles.iter().find(|bundle| bundle.is_default());
+    browser::build(workspace, &bundles)?;
+    app::build(workspace)?;
     workspace::step("wardian", || Ok(((), build_program(workspace, default)?)))
 }
 
@@ -33,6 +37,7 @@ fn build_program(workspace: &Workspace, default: Option<&Bundle>) -> Result<Stri
     for file in default.map_or(&[][..], |bundle| &bundle.files) {
         inputs.path(&workspace.dist, file)?;
     }
+    inputs.path(&workspace.dist, &workspace.dist.join("page"))?;
     let (inputs, output) = (inputs.hash(), [workspace.dist.join("wardian")]);
     if stamp::is_fresh(workspace, "wardian", inputs, &output)? {
         return Ok("unchanged".to_owned());
@@ -110,6 +115,12 @@ impl BundleTool {
     pub fn pack(&self, file: &Path, output: &Path) -> Result<()> {
         let mut command = Command::new(&self.0);
         command.arg("pack").arg(file).arg("-o").arg(output);
+        process::capture(&mut command, 5 * process::MINUTE).map(drop)
+    }
+
+    pub fn plug(&self, file: &Path, workspace: &Path, output: &Path) -> Result<()> {
+        let mut command = Command::new(&self.0);
+        command.arg("plug").arg(file).arg(workspace).arg("-o").arg(output);
         process::capture(&mut command, 5 * process::MINUTE).map(drop)
     }
 

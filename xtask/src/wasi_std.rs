@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::debian;
 use crate::process::{self, MINUTE};
 use crate::toolchain::{self, TARGET};
 use crate::workspace::{self, Workspace};
@@ -81,48 +82,23 @@ fn wanted(workspace: &Workspace) -> Result<Std> {
 }
 
 fn install_packages(folder: &Path) -> Result<String> {
-    let complete =
-        || PACKAGES.iter().all(|package| is_installed(package)) && Path::new(SOURCES).join("library/std").is_dir();
+    let complete = || {
+        PACKAGES.iter().all(|package| debian::is_installed(package)) && Path::new(SOURCES).join("library/std").is_dir()
+    };
     if complete() {
         return Ok("installed already".to_owned());
     }
-    let by_hand = format!("apt-get install --no-install-recommends {}", PACKAGES.join(" "));
     ensure!(
         process::exists("apt-get"),
         "this machine has neither a std for {TARGET} nor Debian's packages to make one from: \
          type `rustup target add {TARGET}` where rustup's servers can be reached"
     );
-    let root = process::capture(Command::new("id").arg("-u"), MINUTE)?.trim() == "0";
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
-        if !root {
-            command.args(["-n", "apt-get"]);
-        }
-        command.args(["-qq", "-o", "DPkg::Lock::Timeout=120"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        process::run_logged(&mut command, 15 * MINUTE, &folder.join("apt.log"))
-    };
-    ensure!(
-        root || process::exists("sudo"),
-        "packages are missing and only root can install them: type `{by_hand}` as root, then try again"
-    );
-    apt(&["update"])
-        .and_then(|()| {
-            let mut arguments = vec!["install", "-y", "--no-install-recommends"];
-            arguments.extend(PACKAGES);
-            apt(&arguments)
-        })
-        .with_context(|| format!("cannot install packages: type `{by_hand}` as root, then try again"))?;
+    let by_hand = debian::install(&PACKAGES, &folder.join("apt.log"))?;
     ensure!(
         complete(),
         "after `{by_hand}` there is no {SOURCES}/library/std: this release of Debian has other packages"
     );
     Ok(PACKAGES.join(", "))
-}
-
-fn is_installed(package: &str) -> bool {
-    let mut query = Command::new("dpkg-query");
-    query.args(["--show", "--showformat", "${db:Status-Status}", package]);
-    process::capture(&mut query, MINUTE).is_ok_and(|status| status.trim() == "installed")
 }
 
 /// The folder with wasi-libc's files.

@@ -10,6 +10,8 @@ mod options;
 mod process;
 mod refused;
 mod stdin;
+#[cfg(test)]
+mod table;
 mod wait;
 
 use std::io::{IsTerminal, Read};

@@ -6,12 +6,21 @@ use crate::event::{self, Event};
 use crate::state::State;
 use crate::wardian::agent::types::{CallError, CallErrorKind};
 use crate::wardian::host::approver::{self, Answer, Pending, Question};
-use crate::wardian::host::sandbox::{self, Activity, Finished, NetQuestion, NetRequest, Running};
+use crate::wardian::host::sandbox::{
+    self, Activity, Finished, Killed, NetQuestion, NetRequest, ProcessExit, ProcessStart, Running,
+};
 use crate::wardian::host::types::Unlisted;
 use crate::wardian::tool::types::{FileAccess, Powers, Tool, ToolCall};
 
 /// Refused requests that the error of a call names.
 const REFUSED_NAMED_MAX: usize = 3;
+
+/// Of a process's arguments, how many the journal has, and how many bytes of each.
+const ARGUMENTS_MAX: usize = 32;
+const ARGUMENT_BYTES_MAX: usize = 256;
+
+/// Stands for the call, in the ids of processes in the background.
+const BACKGROUND: &str = "background";
 
 /// A call whose code runs.
 pub struct Active {
@@ -61,6 +70,8 @@ impl Active {
                     state.record(Event::NetRequest(net_request(request, owner, &self.component)))?;
                 }
                 Activity::NetQuestion(question) => self.questions.push_back(question),
+                Activity::ProcessStart(start) => state.record(process_start(start, &call.id))?,
+                Activity::ProcessExit(exit) => state.record(process_exit(exit, &call.id))?,
             }
         }
         Ok(())
@@ -133,20 +144,70 @@ impl Active {
     }
 }
 
-/// Records what the session's own composition did, for the last model request that was made.
+/// Records what belongs to no call: requests of the provider, for the last model request that was made, and processes in
+/// the background.
 pub fn own(state: &mut State) -> Result<(), String> {
     if state.recorder.is_replay() {
         return Ok(());
     }
     for activity in sandbox::own_activities() {
-        // There is nobody to ask: the provider may reach the server that the user configured, and no other.
-        if let Activity::NetRequest(request) = activity {
-            let owner = (None, Some(state.calls.saturating_sub(1)));
-            let agent = state.options.agent.clone();
-            state.record(Event::NetRequest(net_request(request, owner, &agent)))?;
+        match activity {
+            Activity::NetRequest(request) => {
+                let owner = (None, Some(state.calls.saturating_sub(1)));
+                let agent = state.options.agent.clone();
+                state.record(Event::NetRequest(net_request(request, owner, &agent)))?;
+            }
+            Activity::ProcessStart(start) => state.record(process_start(start, BACKGROUND))?,
+            Activity::ProcessExit(exit) => state.record(process_exit(exit, BACKGROUND))?,
+            // There is nobody to ask: the provider may reach the server that the user configured, and no other.
+            Activity::NetQuestion(_) => {}
         }
     }
     Ok(())
+}
+
+fn process_start(start: ProcessStart, call: &str) -> Event {
+    let ProcessStart { process, argv, component, cwd } = start;
+    Event::ProcessStart(event::ProcessStart { id: process_id(call, process), argv: shortened(argv), component, cwd })
+}
+
+fn process_exit(exit: ProcessExit, call: &str) -> Event {
+    let (status, killed) = match exit.status {
+        Ok(status) => (Some(status), None),
+        Err(Killed::Pipe) => (None, Some("nobody read its output".to_owned())),
+        Err(Killed::Killed) => (None, Some("it was killed".to_owned())),
+        Err(Killed::Limit(limit)) => (None, Some(format!("{} reached ({})", limit.name.replace('-', "_"), limit.at))),
+        Err(Killed::Trapped(what)) => (None, Some(format!("its code broke: {what}"))),
+        Err(Killed::Host(what)) => (None, Some(what)),
+    };
+    let (ms, memory_peak_bytes) = (exit.wall_ms, exit.memory_peak_bytes);
+    Event::ProcessExit(event::ProcessExit { id: process_id(call, exit.process), status, killed, ms, memory_peak_bytes })
+}
+
+/// Whether this is the id of a process in the background, or a line that has one.
+pub fn is_background(text: &str) -> bool {
+    text.starts_with("background/") || text.contains("\"id\":\"background/")
+}
+
+fn process_id(call: &str, process: u32) -> String {
+    format!("{call}/{process}")
+}
+
+/// Arguments may be whole scripts and files, many times over: a line has so many bytes of each, and so many of them.
+fn shortened(mut argv: Vec<String>) -> Vec<String> {
+    let left_out = argv.len().saturating_sub(ARGUMENTS_MAX);
+    argv.truncate(ARGUMENTS_MAX);
+    for argument in &mut argv {
+        if argument.len() > ARGUMENT_BYTES_MAX {
+            let rest = argument.len() - argument.floor_char_boundary(ARGUMENT_BYTES_MAX);
+            argument.truncate(argument.len() - rest);
+            argument.push_str(&format!("… and {rest} bytes"));
+        }
+    }
+    if left_out > 0 {
+        argv.push(format!("… and {left_out} arguments"));
+    }
+    argv
 }
 
 fn net_request(request: NetRequest, (id, call): (Option<String>, Option<u64>), component: &str) -> event::NetRequest {
@@ -165,5 +226,19 @@ fn net_request(request: NetRequest, (id, call): (Option<String>, Option<u64>), c
         bytes_out: request.bytes_out,
         ms: request.ms,
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_arguments_are_shortened_at_a_character() {
+        let long = format!("a{}", "é".repeat(200));
+        let shortened = shortened(std::iter::repeat_n(long, 40).collect());
+        assert_eq!(shortened.len(), ARGUMENTS_MAX + 1);
+        assert_eq!(shortened[0], format!("a{}… and 146 bytes", "é".repeat(127)));
+        assert_eq!(shortened[ARGUMENTS_MAX], "… and 8 arguments");
     }
 }

@@ -165,6 +165,29 @@ pub struct NetRequest {
     pub error: Option<Error>,
 }
 
+/// A command was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessStart {
+    /// That of the tool call, and the number of the process in it: `call_1/2`.
+    pub id: String,
+    pub argv: Vec<String>,
+    pub component: String,
+    pub cwd: String,
+}
+
+/// A command ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessExit {
+    pub id: String,
+    /// None: it did not end by itself.
+    pub status: Option<u8>,
+    /// Why, then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub killed: Option<String>,
+    pub ms: u64,
+    pub memory_peak_bytes: u64,
+}
+
 /// A path that a call touched.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkspaceChange {
@@ -241,6 +264,10 @@ pub enum Event {
     ToolResult(ToolResult),
     #[serde(rename = "net.request")]
     NetRequest(NetRequest),
+    #[serde(rename = "process.start")]
+    ProcessStart(ProcessStart),
+    #[serde(rename = "process.exit")]
+    ProcessExit(ProcessExit),
     #[serde(rename = "workspace.change")]
     WorkspaceChange(WorkspaceChange),
     #[serde(rename = "workspace.commit")]

@@ -90,7 +90,7 @@ fn is_activity(header: &Header<'_>, line: &str) -> bool {
         net: Option<String>,
     }
     match header.kind {
-        "net.request" => true,
+        "net.request" | "process.start" | "process.exit" => true,
         "permission.ask" | "permission.answer" => serde_json::from_str(line).is_ok_and(|Net { net }| net.is_some()),
         _ => false,
     }
@@ -217,7 +217,7 @@ impl Replay {
                     return (start, message.map(|message| message.text));
                 }
                 "permission.ask" | "permission.answer" | "tool.use" | "workspace.change" | "tool.result" => {}
-                "net.request" => {}
+                "net.request" | "process.start" | "process.exit" => {}
                 "workspace.commit" | "workspace.undo" | "workspace.discard" => {}
                 kind => {
                     let kind = kind.to_owned();

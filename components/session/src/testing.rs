@@ -95,6 +95,16 @@ pub fn net_request(id: Option<&str>, call: Option<u64>) -> Event {
     })
 }
 
+pub fn process_start(id: &str) -> Event {
+    let (id, argv, component, cwd) = (id.into(), vec!["ls".into()], "00".into(), "/workspace".into());
+    Event::ProcessStart(event::ProcessStart { id, argv, component, cwd })
+}
+
+pub fn process_exit(id: &str) -> Event {
+    let id = id.into();
+    Event::ProcessExit(event::ProcessExit { id, status: Some(0), killed: None, ms: 1, memory_peak_bytes: 65_536 })
+}
+
 pub fn net_ask(id: &str) -> Event {
     let (id, tool, summary) = (id.into(), "T".into(), "GET https://example.org/".into());
     let (powers, net) = (vec!["net:example.org".into()], Some("example.org".into()));

@@ -90,13 +90,15 @@ fn what_a_call_that_never_was_touched_is_a_difference() {
 }
 
 #[test]
-fn a_replayed_call_passes_over_its_requests_and_the_questions_about_them() {
+fn a_replayed_call_passes_over_what_its_code_did_and_the_questions_about_it() {
     let (mut a, mut b) = replay([
         testing::tool_use("a"),
         testing::tool_use("b"),
         testing::net_ask("a"),
         testing::net_request(Some("b"), None),
+        testing::process_start("b/1"),
         testing::net_answer("a"),
+        testing::process_exit("b/1"),
         testing::net_request(Some("a"), None),
         testing::change("a", "one"),
         testing::tool_result("a"),
@@ -106,13 +108,13 @@ fn a_replayed_call_passes_over_its_requests_and_the_questions_about_them() {
         testing::request(1),
     ]);
     assert_eq!((advance(&mut a), advance(&mut b)), (None, None));
-    assert_eq!(reached(), at(10));
-    assert!(matches!(advance(&mut a), Some(Ok(_))));
     assert_eq!(reached(), at(12));
+    assert!(matches!(advance(&mut a), Some(Ok(_))));
+    assert_eq!(reached(), at(14));
     assert!(matches!(advance(&mut b), Some(Ok(_))));
-    assert_eq!(reached(), at(13), "not before a later line is looked for");
+    assert_eq!(reached(), at(15), "not before a later line is looked for");
     state::with(|state| state.record(testing::request(1))).unwrap().unwrap();
-    assert_eq!(reached(), at(15));
+    assert_eq!(reached(), at(17));
 }
 
 #[test]

@@ -266,20 +266,19 @@ impl Workspace {
         result
     }
 
-    /// Moves what only the project has: the new name points to the old one's bytes.
+    /// Moves what only the project has, with its bytes: what the user does to the old name from now on, removing it above
+    /// all, is not done to what was moved.
     fn move_from_project(&mut self, from: &str, to: &str, ops: &mut Vec<Op>) -> Result<(), ErrorCode> {
-        let base = match self.index.bases.get(from) {
-            Some(base) => base.clone(),
-            None => self.take_base(from, false)?.0,
-        };
+        may_stand(to, None)?;
+        let (base, data) = self.take_base(from, true)?;
         may_stand(to, if let Base::Link { target } = &base { Some(target) } else { None })?;
         let (path, identity) = (to.to_owned(), identity(from));
-        ops.push(match &base {
-            Base::File { mode, .. } => {
-                Op::File { path, content: Content::Project(from.to_owned()), identity, mode: *mode }
+        ops.push(match (&base, data) {
+            (Base::File { mode, .. }, Some(data)) => {
+                Op::File { path, content: Content::Data(data), identity, mode: *mode }
             }
-            Base::Link { target } => Op::Link { path, target: target.clone(), identity, modified_ns: now_ns() },
-            Base::Absent | Base::Directory => return Err(ErrorCode::NoEntry),
+            (Base::Link { target }, _) => Op::Link { path, target: target.clone(), identity, modified_ns: now_ns() },
+            (Base::File { .. } | Base::Absent | Base::Directory, _) => return Err(ErrorCode::NoEntry),
         });
         ops.push(Op::Base(from.to_owned(), base));
         Ok(())

@@ -22,7 +22,8 @@ pub enum Base {
 /// Where a file's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
-    /// In the project, at this path: moved here, but not written.
+    /// In the project, at this path: a file that the layer has no bytes of. No operation says so any more; layers from before
+    /// may have it of files that were moved.
     Project(String),
     /// In the layer, under this number.
     Data(u32),

@@ -213,7 +213,7 @@ impl Case {
     }
 
     /// The network that tools are granted from, if any tool could use one.
-    async fn net(&self, tools: &[Tool]) -> Result<Option<Net>, Failure> {
+    pub async fn net(&self, tools: &[Tool]) -> Result<Option<Net>, Failure> {
         let settings = &self.settings.net;
         let is_wanted = tools.iter().flat_map(|tool| tool.tools()).any(|tool| !tool.powers.net.is_empty());
         // Rules are read also where nobody uses them: a mistake is said at once.

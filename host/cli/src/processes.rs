@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wardian_host::wit::{FileAccess, LimitFault, Powers, ReviewOptions};
+use wardian_host::wit::{FileAccess, LimitFault, NetVerdict, Powers, ReviewOptions};
 use wardian_host::{
-    Command, CommandSource, Commands, Files, Host, Input, Killed, Limits, Output, Process, Start, Status,
+    Activities, Command, CommandSource, Commands, Files, Host, Input, Killed, Limits, Network, Output, Process, Start,
+    Status,
 };
 
 use crate::case::{self, Bytes, Case, How, Which};
@@ -47,6 +48,9 @@ pub struct ProcessFlags {
     /// A further command component (repeatable)
     #[arg(long = "component", value_name = "FILE.wasm")]
     components: Vec<PathBuf>,
+    /// A host that it may send requests to; '*' for any public one (repeatable)
+    #[arg(long = "net", value_name = "HOST[:PORT]")]
+    net: Vec<String>,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -95,6 +99,8 @@ pub struct Ground {
     session: Option<Locked>,
     is_own: bool,
     files: Files,
+    network: Network,
+    activities: Arc<Activities>,
     pub commands: Arc<Commands>,
     flags: ProcessFlags,
 }
@@ -102,8 +108,10 @@ pub struct Ground {
 impl Ground {
     /// `file` is a component whose command is meant before all others.
     pub fn new(flags: ProcessFlags, file: Option<&Path>) -> Result<Self, Failure> {
-        let case_flags = Flags { components: flags.components.clone(), ..Flags::default() };
-        let case = Case::new(flags.directory.as_deref(), &case_flags)?;
+        let (components, net) = (flags.components.clone(), flags.net.clone());
+        let mut case = Case::new(flags.directory.as_deref(), &Flags { components, net, ..Flags::default() })?;
+        // Nobody is asked: what was named is allowed, and nothing else.
+        case.unlisted_max = NetVerdict::Deny;
         let how = if flags.direct { How::Direct } else { How::Overlay };
         let first = file.map(Path::to_owned).into_iter();
         let further: Vec<PathBuf> = first.chain(case.settings.components.iter().cloned()).collect();
@@ -113,7 +121,11 @@ impl Ground {
         let layer = case::create_layer(&session.folder)?;
         let files = Files { project: case.project.clone(), layer: Some(layer), direct: flags.direct };
         let is_own = flags.session.is_none();
-        Ok(Self { case, session: Some(session), is_own, files, commands, flags })
+        let activities = Activities::unwatched();
+        let net = if flags.net.is_empty() { None } else { block_on(case.net(&[]))? };
+        let everything = vec!["*".to_owned()];
+        let network = net.map(|net| Network::new(&net, &activities, everything, NetVerdict::Deny)).unwrap_or_default();
+        Ok(Self { case, session: Some(session), is_own, files, network, activities, commands, flags })
     }
 
     pub fn project(&self) -> &Path {
@@ -145,11 +157,13 @@ impl Ground {
             stderr: streams.stderr,
             powers: Powers {
                 files: FileAccess::Write,
-                net: Vec::new(),
+                net: vec!["*".to_owned()],
                 process: vec!["*".to_owned()],
                 env: vec!["*".to_owned()],
             },
             files: self.files.clone(),
+            network: self.network.clone(),
+            activities: self.activities.clone(),
             limits: self.flags.limits(),
             commands: self.commands.clone(),
         }

@@ -1,11 +1,11 @@
 //! `wasi:http`: requests of code, as far as the network policy lets them.
 //!
 //! What is allowed is the component `netfetch`'s to say (`policy.rs`), at every hop. Here are the means: names and
-//! connections (`net.rs`, `connect.rs`), the walk along redirects (`send.rs`), bodies counted and timed (`body.rs`), and
-//! what the session is told (`activities.rs`).
+//! connections (`net.rs`, `connect.rs`), the walk along redirects (`send.rs`), and bodies counted and timed (`body.rs`).
+//! `client.rs` sends what the host's own user wants to send.
 
-pub(crate) mod activities;
 mod body;
+pub mod client;
 mod connect;
 pub mod net;
 pub(crate) mod policy;
@@ -17,8 +17,8 @@ use std::sync::atomic::AtomicBool;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView};
 
-use crate::wit::{Activity, NetVerdict};
-use activities::Activities;
+use super::activities::Activities;
+use crate::wit::NetVerdict;
 use net::Net;
 use send::Sending;
 
@@ -28,23 +28,21 @@ const FIELDS_BYTES_MAX: usize = 256 << 10;
 /// What one write to a body may carry.
 const WRITE_BYTES_MAX: usize = 256 << 10;
 
-/// The network, as a call has it.
-#[derive(Clone)]
-pub struct NetCall {
-    /// The session's.
-    pub net: Net,
-    pub(crate) activities: Arc<Activities>,
-}
+/// What code sends requests with, shared by all that it starts: one policy, one count. By default nothing is sent.
+#[derive(Clone, Default)]
+pub struct Network(Option<Arc<Sending>>);
 
-impl NetCall {
-    /// For one call that the caller itself watches.
-    pub fn new(net: Net) -> Self {
-        Self { net, activities: Arc::default() }
-    }
-
-    /// Takes what the call did so far.
-    pub fn activities(&self) -> Vec<Activity> {
-        self.activities.take()
+impl Network {
+    /// For code that needs the hosts `within` at most. `unlisted` is what becomes of those that no rule names.
+    pub fn new(net: &Net, activities: &Arc<Activities>, within: Vec<String>, unlisted: NetVerdict) -> Self {
+        Self(Some(Arc::new(Sending {
+            options: net.policy(within, unlisted),
+            net: net.clone(),
+            policy: tokio::sync::Mutex::default(),
+            activities: activities.clone(),
+            under_way: Arc::default(),
+            is_over: AtomicBool::new(false),
+        })))
     }
 }
 
@@ -54,25 +52,13 @@ pub(crate) struct Http {
     pub(crate) hooks: Hooks,
 }
 
-/// Without anything to send with, nothing is sent.
-pub(crate) struct Hooks(Option<Arc<Sending>>);
+pub(crate) struct Hooks(Network);
 
 impl Http {
-    /// For code that needs the hosts `within` at most.
-    pub(crate) fn new(call: Option<&NetCall>, within: Vec<String>, unlisted: NetVerdict) -> Self {
+    pub(crate) fn new(network: Network) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(FIELDS_BYTES_MAX);
-        let sending = call.map(|call| {
-            Arc::new(Sending {
-                options: call.net.policy(within, unlisted),
-                net: call.net.clone(),
-                policy: tokio::sync::Mutex::default(),
-                activities: call.activities.clone(),
-                under_way: Arc::default(),
-                is_over: AtomicBool::new(false),
-            })
-        });
-        Self { ctx, hooks: Hooks(sending) }
+        Self { ctx, hooks: Hooks(network) }
     }
 }
 
@@ -85,7 +71,7 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Error>> + Send> {
-        let sending = self.0.clone();
+        let sending = self.0.0.clone();
         Box::new(async move {
             let sending = sending.ok_or(Error::HttpRequestDenied)?;
             let response = sending.send(request, options).await?;

@@ -1,9 +1,11 @@
 //! What the host lends, one file for each capability.
 
+pub(crate) mod activities;
 pub(crate) mod approver;
 pub(crate) mod control;
 pub(crate) mod devices;
 pub(crate) mod http;
+pub(crate) mod jobs;
 pub(crate) mod modes;
 pub(crate) mod observer;
 pub(crate) mod output;

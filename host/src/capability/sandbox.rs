@@ -9,9 +9,8 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::agent::State;
 use crate::agent::bindings::wardian::host::sandbox::{Component, Host, HostRunning};
+use crate::capability::activities::Activities;
 use crate::capability::approver::Pending;
-use crate::capability::http::NetCall;
-use crate::capability::http::activities::Activities;
 use crate::tool::{ToolCallOptions, lost};
 use crate::wit::{Activity, Answer, Fault, Finished, Grant, ToolCall};
 
@@ -74,9 +73,10 @@ impl Host for State {
         let (ui, id) = (self.ui.clone(), call.id.clone());
         let progress = Arc::new(move |update| ui.progress(&id, update));
         let activities = Arc::<Activities>::default();
-        let net = self.net.clone().map(|net| NetCall { net, activities: activities.clone() });
-        let (files, commands) = (self.files.clone(), self.commands.clone());
-        let options = ToolCallOptions { grant, files, net, commands, progress: Some(progress) };
+        let (files, net, commands) = (self.files.clone(), self.net.clone(), self.commands.clone());
+        let (own, progress) = (activities.clone(), Some(progress as _));
+        let jobs = Some(self.jobs.clone());
+        let options = ToolCallOptions { grant, files, net, activities: own, commands, jobs, progress };
         let (send, finished) = watch::channel(None);
         let spawned = tool.spawn(call, options);
         let ended = activities.clone();

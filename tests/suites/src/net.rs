@@ -12,7 +12,7 @@ use wardian_host::wit::{
     Activity, Fault, FileAccess, Grant, Limits, NetLimits, NetPort, NetReach, NetRedirects, NetRequest, NetRule,
     NetSchemes, NetVerdict, Powers, ToolCall, ToolError, Unlisted,
 };
-use wardian_host::{Files, Host, HostOptions, Net, NetCall, NetOptions, Resolver, Resolving, Tool, ToolCallOptions};
+use wardian_host::{Activities, Files, Host, HostOptions, Net, NetOptions, Resolver, Resolving, Tool, ToolCallOptions};
 
 use crate::dist;
 
@@ -248,10 +248,17 @@ impl Client {
     }
 
     pub async fn fetch_as(&self, input: Value, grant: Grant) -> Fetched {
-        let call = NetCall::new(self.net.clone());
+        let activities = Arc::<Activities>::default();
         let files = Files { project: std::env::temp_dir(), layer: None, direct: true };
-        let options =
-            ToolCallOptions { grant, files, net: Some(call.clone()), commands: Arc::default(), progress: None };
+        let options = ToolCallOptions {
+            grant,
+            files,
+            net: Some(self.net.clone()),
+            activities: activities.clone(),
+            commands: Arc::default(),
+            jobs: None,
+            progress: None,
+        };
         let input = ToolCall { id: "1".into(), tool: "Fetch".into(), input: input.to_string() };
         let finished = self.tool.call(&input, &options).await;
         let result = match finished.result {
@@ -260,9 +267,9 @@ impl Client {
             Err(Fault::Refused(message)) => Err(message),
             other => panic!("{other:?}"),
         };
-        let requests = call.activities().into_iter().map(|activity| match activity {
+        let requests = activities.take().into_iter().map(|activity| match activity {
             Activity::NetRequest(request) => request,
-            Activity::NetQuestion(question) => panic!("{question:?}"),
+            other => panic!("{other:?}"),
         });
         Fetched { result, requests: requests.collect() }
     }

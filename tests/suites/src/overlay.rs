@@ -116,7 +116,9 @@ impl Overlay {
             grant: Grant { powers, limits, unlisted: Unlisted::Deny },
             files: self.files(),
             net: None,
+            activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         }
     }

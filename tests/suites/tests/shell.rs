@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use suites::dist::built;
+use suites::journal::of;
 use suites::process::Done;
 use suites::world::World;
 
@@ -113,56 +114,82 @@ fn commands_are_processes_with_pipes_between_them() {
 }
 
 #[test]
-fn a_program_that_reads_nothing_leaves_the_input_to_the_loop() {
-    let world = World::new();
-    let run = |script: &str| sh_with_programs(&world, &[], script).exits(0).stdout;
-    let three = "[\"programs\", \"arguments\", \"1\"]\n[\"programs\", \"arguments\", \"2\"]\n[\"programs\", \"arguments\", \"3\"]\n";
-    let body = "while read x; do programs arguments $x; done";
-    for from in [
-        "for i in 1 2 3; do echo $i; done |",
-        "seq 3 |",
-        "cat <<< $'1\\n2\\n3' |",
-        "programs arguments 1 > /dev/null; seq 3 |",
-    ] {
-        assert_eq!(run(&format!("{from} {body}")), three, "{from}");
-    }
-    assert_eq!(run(&format!("seq 3 > f; {body} < f")), three);
-    // One that reads gets what is left.
-    assert_eq!(run("for i in 1 2 3; do echo $i; done | { read x; programs count; }"), "4\n");
-}
-
-/// What comes on stdin is there when it comes, is taken when it is read, and may be of any size.
-#[test]
-fn stdin_is_a_stream() {
-    use std::io::{BufRead, BufReader, Write};
+fn every_process_of_a_call_is_in_the_journal() {
     let world = World::new();
     let programs = built("tests/programs.wasm").display().to_string();
-    let script = "echo ready; read x; echo got $x; ls > /dev/null; read y; echo got $y; programs count";
-    let mut command = world.command(&["sh", "--component", &programs, "-c", script]);
-    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut to = child.stdin.take().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert_eq!(lines.next().unwrap(), "ready");
-    to.write_all(b"one\n").unwrap();
-    assert_eq!(lines.next().unwrap(), "got one");
-    to.write_all(b"two\n").unwrap();
-    assert_eq!(lines.next().unwrap(), "got two");
-    // More than the shell's memory for variables, and than it once took in one piece.
-    let piece = vec![b'x'; 1 << 20];
-    for _ in 0..80 {
-        to.write_all(&piece).unwrap();
+    let command = "programs exit 3; programs put 100000000000 | head -c 2";
+    let bash = json!({"tool": "Bash", "input": {"command": command}});
+    let model = world.scenario(&json!({"turns": [{"calls": [bash]}, {"text": "That was it."}]}));
+    world.wardian(&["run", "-m", &model, "--approve", "all", "--component", &programs, "Go."]).exits(0);
+    let session = world.session();
+    let events = session.events();
+    let call = of(&events, "tool.use")[0]["id"].as_str().unwrap().to_owned();
+    let (starts, exits) = (of(&events, "process.start"), of(&events, "process.exit"));
+    let argv = |start: &Value| {
+        start["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let argv: Vec<Vec<String>> = starts.iter().map(|start| argv(start)).collect();
+    assert_eq!(argv[0].first().unwrap(), "sh");
+    assert_eq!(
+        argv[1..],
+        [["programs", "exit", "3"], ["programs", "put", "100000000000"]].map(|words| words.map(str::to_owned).to_vec())
+    );
+    for (number, start) in starts.iter().enumerate() {
+        let id = json!(format!("{call}/{}", number + 1));
+        assert_eq!((&start["id"], &start["cwd"]), (&id, &json!("/workspace")));
+        let exit = exits.iter().find(|exit| exit["id"] == id).unwrap();
+        let expected =
+            [(json!(0), Value::Null), (json!(3), Value::Null), (Value::Null, json!("nobody read its output"))];
+        assert_eq!((&exit["status"], &exit["killed"]), (&expected[number].0, &expected[number].1), "{exit}");
+        assert!(exit["memory_peak_bytes"].as_u64().unwrap() > 0, "{exit}");
     }
-    drop(to);
-    assert_eq!(lines.next().unwrap(), (80 << 20).to_string());
-    assert!(child.wait().unwrap().success());
+    assert_eq!(starts[1]["component"], starts[2]["component"]);
+    assert_eq!((starts.len(), exits.len()), (3, 3));
+    world.wardian(&["log"]).exits(0).prints(&[
+        "process.start",
+        "programs exit 3",
+        "process.exit",
+        "nobody read its output",
+    ]);
+    world.check(&session);
+}
 
-    // A script that reads nothing does not wait for the end of what it could read.
-    let mut command = world.command(&["sh", "-c", "echo hi; ls"]);
-    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let open = child.stdin.take().unwrap();
-    let status = suites::process::until("the end of the script", || child.try_wait().unwrap());
-    assert!(status.success());
-    drop(open);
+#[test]
+fn a_script_in_the_background_is_looked_at_and_ended() {
+    let world = World::new();
+    let background = |command: &str| json!({"tool": "Bash", "input": {"command": command, "background": true}});
+    let jobs = |input: Value| json!({"tool": "Jobs", "input": input});
+    let model = world.scenario(&json!({"turns": [
+        {"calls": [{"tool": "Bash", "input": {"command": "mkdir sub; cd sub"}}]},
+        {"calls": [background("pwd; sleep 50; echo late")], "expect": ""},
+        {"calls": [background("echo out; echo err >&2; exit 3")], "expect": "job 1 runs in the background"},
+        {"calls": [jobs(json!({"job": 2, "wait_ms": 20_000}))], "expect": "job 2 runs in the background"},
+        {"calls": [jobs(json!({}))], "expect": "out\nerr\n[job 2: exit status 3"},
+        {"calls": [jobs(json!({"job": 1, "kill": true}))], "expect": "job 1: runs\njob 2: exit status 3"},
+        {"calls": [jobs(json!({"job": 7}))], "expect": "/workspace/sub\n[job 1: ended after"},
+        {"calls": [background("sleep 50")], "expect": "there is no job 7"},
+        {"text": "That was it."},
+    ]}));
+    let started = std::time::Instant::now();
+    world.wardian(&["run", "-m", &model, "--approve", "all", "Go."]).exits(0);
+    assert!(started.elapsed() < std::time::Duration::from_secs(40), "nobody waits for what runs in the background");
+    let session = world.session();
+    let events = session.events();
+    let ids = |kind| {
+        of(&events, kind)
+            .iter()
+            .map(|event| event["id"].clone())
+            .filter(|id| id.as_str().unwrap().starts_with("background/"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids("process.start"), ["background/1", "background/2", "background/3"]);
+    assert_eq!(ids("process.exit"), ["background/2", "background/1"]);
+    // What still ran ended with the program; whoever opens the session next says so.
+    world.wardian(&["call", "--session", &session.id, "ListDir", r#"{"path": "."}"#]).exits(0);
+    let events = session.events();
+    let last = of(&events, "process.exit").pop().unwrap();
+    assert_eq!((&last["id"], &last["killed"]), (&json!("background/3"), &json!("whoever ran the session ended")));
+    world.check(&session);
 }
 
 #[test]

@@ -248,7 +248,8 @@ fn action(item: &Item, after: Side) -> Action {
     Action { path, before, after, source: Source::None, temporary: String::new() }
 }
 
-/// Files that were moved here still have their bytes in the project: before those change there, they are copied.
+/// In a layer from before, files that were moved still have their bytes in the project: before those change there, they
+/// are copied.
 fn keep_borrowed(workspace: &mut Workspace, actions: &[Action], forgotten: &[String]) -> Result<(), Error> {
     let mut borrowed = Vec::new();
     workspace.index.walk(|path, node| {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: wardian-bundle compose FILE.wac -o OUT.wasm [--dep NS:NAME=FILE.wasm]...
+       wardian-bundle plug FILE.wasm WORKSPACE.wasm -o OUT.wasm
        wardian-bundle pack FILE.wasm -o OUT.wasm.gz
        wardian-bundle validate FILE.wasm...
        wardian-bundle inspect FILE.wasm";
@@ -16,6 +17,12 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((command, rest)) => match command.as_str() {
             "compose" => compose(rest),
+            "plug" => match rest {
+                [file, workspace, flag, output] if flag == "-o" => {
+                    plug(Path::new(file), Path::new(workspace), Path::new(output))
+                }
+                _ => Err(anyhow::anyhow!(USAGE)),
+            },
             "pack" => match rest {
                 [file, flag, output] if flag == "-o" => pack(Path::new(file), Path::new(output)),
                 _ => Err(anyhow::anyhow!(USAGE)),
@@ -60,6 +67,11 @@ fn compose(arguments: &[String]) -> Result<()> {
     let output = output.context(USAGE)?;
     let composed = wardian_bundle::compose_file(&source, &packages)?;
     std::fs::write(&output, composed).with_context(|| format!("cannot write {}", output.display()))
+}
+
+fn plug(file: &Path, workspace: &Path, output: &Path) -> Result<()> {
+    let plugged = wardian_bundle::plug(&read(file)?, &read(workspace)?).with_context(|| file.display().to_string())?;
+    std::fs::write(output, plugged).with_context(|| format!("cannot write {}", output.display()))
 }
 
 fn pack(file: &Path, output: &Path) -> Result<()> {

@@ -127,6 +127,14 @@ fn describe(line: &str) -> String {
             let output = event["output"]["text"].as_str().unwrap_or_default();
             format!("{} {} ms: {}", text("tool"), event["ms"], short(output))
         }
+        "process.start" => {
+            let words = event["argv"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            format!("{} {}", text("id"), short(&words.collect::<Vec<_>>().join(" ")))
+        }
+        "process.exit" => {
+            let how = event["status"].as_u64().map_or_else(|| text("killed"), |status| status.to_string());
+            format!("{} {how}, {} ms", text("id"), event["ms"])
+        }
         "net.request" => {
             let what = match (event["status"].as_u64(), event["error"].is_object()) {
                 (Some(status), false) => status.to_string(),

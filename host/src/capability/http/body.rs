@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::activities::{Moved, Record, net_error};
 use super::connect::{Connection, Sender};
 use super::net::Net;
 use super::send::limit;
+use crate::capability::activities::{Moved, Record, net_error};
 use crate::wit::{NetError, NetOrigin};
 
 /// A request's body. What it reaches first is kept for whoever waits for the response.

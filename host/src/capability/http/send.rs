@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use super::activities::{Activities, Moved, Record, net_error};
 use super::body::{Bounds, Download, Place, Upload, broken};
 use super::connect::{Body, Connection, Failure, Sender, connect, is_certificate};
 use super::net::Net;
 use super::policy::{Broken, Checked, Decision, Denial, Header, Options, Policy, Request, describe};
+use crate::capability::activities::{Activities, Moved, Record, net_error};
 use crate::wit::{NetError, NetLimits, NetOrigin};
 
 /// Tells the code which URL answered: it differs from what was asked for where redirects were followed.

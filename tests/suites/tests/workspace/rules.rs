@@ -179,6 +179,45 @@ fn build_output_is_left_out_of_the_review_unless_it_is_asked_for() {
     assert_eq!(model::paths(&overlay.project()), [".gitignore", "out", "out/old", "src", "src/main"]);
 }
 
+/// What was moved has bytes of its own, whatever becomes of the old name.
+#[test]
+fn what_was_moved_outlives_what_it_was_moved_from() {
+    let overlay = Overlay::new();
+    // More than what is kept of a base for merging.
+    let large = "0123456789abcdef".repeat(400_000);
+    for (path, text) in [("removed", "a\n"), ("changed", "b\n"), ("large", &large), ("dir/sub/inner", "c\n")] {
+        overlay.file(path, text);
+    }
+    let moved = [("removed", "to/removed"), ("changed", "to/changed"), ("large", "to/large"), ("dir", "to/dir")];
+    let rename = |(from, to): &(&str, &str)| Step::Rename { from: (*from).into(), to: (*to).into() };
+    let steps: Vec<_> = std::iter::once(Step::Mkdir { path: "to".into() }).chain(moved.iter().map(rename)).collect();
+    assert!(overlay.steps(&steps).iter().all(Answer::is_ok));
+    fs::remove_file(overlay.project().join("removed")).unwrap();
+    overlay.file("changed", "the user's\n");
+    fs::remove_file(overlay.project().join("large")).unwrap();
+    fs::remove_dir_all(overlay.project().join("dir")).unwrap();
+
+    let paths = ["to/removed", "to/changed", "to/large", "to/dir/sub/inner"];
+    // A large one is answered with its length and digest.
+    let read = overlay.steps(&paths.map(read));
+    assert_eq!(read[..2], ["a\n", "b\n"].map(ok));
+    assert!(
+        matches!(&read[2], Answer::Ok(serde_json::Value::String(told)) if told.starts_with("6400000 bytes")),
+        "{:?}",
+        read[2]
+    );
+    assert_eq!(read[3], ok("c\n"));
+    let mut review = overlay.review();
+    let found: Vec<_> = review.changes().into_iter().map(|change| (change.path, change.conflict.is_some())).collect();
+    let expected = ["changed", "to/changed", "to/dir/sub/inner", "to/large", "to/removed"];
+    assert_eq!(found, expected.map(|path| (path.to_owned(), path == "changed")), "what the user changed is a conflict");
+    review.commit_paths(&["to".to_owned()]).unwrap();
+    for (path, text) in paths.iter().zip(["a\n", "b\n", &large, "c\n"]) {
+        assert_eq!(fs::read_to_string(overlay.project().join(path)).unwrap(), text, "{path}");
+    }
+    assert_eq!(fs::read_to_string(overlay.project().join("changed")).unwrap(), "the user's\n");
+}
+
 /// What the user does meanwhile counts.
 #[test]
 fn the_project_lives_on() {

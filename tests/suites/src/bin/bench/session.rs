@@ -60,7 +60,9 @@ impl Bench {
             grant: Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny },
             files: self.files("calls")?,
             net: None,
+            activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use wardian_host::wit::{FileAccess, Powers};
-use wardian_host::{Command, Host, Input, Limits, Output, Start, Status};
+use wardian_host::{Activities, Command, Host, Input, Limits, Network, Output, Start, Status};
 
 use crate::Bench;
 use crate::table::{Table, median, micros, millis};
@@ -43,7 +43,8 @@ pub fn run(bench: &Bench, runtime: &tokio::runtime::Runtime, table: &mut Table) 
     Ok(())
 }
 
-fn timed(command: &mut System) -> Result<Duration> {
+/// From its start to its end, which must be a good one.
+pub fn timed(command: &mut System) -> Result<Duration> {
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "{command:?} ended with {status}");
@@ -63,6 +64,8 @@ impl Bench {
             stderr: Output::null(),
             powers: Powers { files: FileAccess::Write, net: vec![], process: vec![], env: vec![] },
             files: self.files("spawn")?,
+            network: Network::default(),
+            activities: Activities::unwatched(),
             limits: Limits::default(),
             commands: Arc::default(),
         };

@@ -125,7 +125,15 @@ async fn call(
     let call = ToolCall { id: "1".into(), tool: name.into(), input: input.to_string() };
     let powers = Powers { files: access, net: vec![], process: vec![], env: vec![] };
     let grant = Grant { powers, limits: Limits::default(), unlisted: Unlisted::Deny };
-    let options = ToolCallOptions { grant, files: files.clone(), net: None, commands: Arc::default(), progress: None };
+    let options = ToolCallOptions {
+        grant,
+        files: files.clone(),
+        net: None,
+        activities: Arc::default(),
+        commands: Arc::default(),
+        jobs: None,
+        progress: None,
+    };
     let start = Began::now();
     let finished = tool.call(&call, &options).await;
     let took = start.cost();

@@ -1,4 +1,4 @@
-//! What a call does over the network, for whoever watches it: requests that are over, and questions.
+//! What a call does besides computing, for whoever watches it: requests that are over, questions, processes.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::wit::{Activity, NetError, NetQuestion, NetRequest};
+use crate::command::{Exit, Killed, Status};
+use crate::wit::{self, Activity, NetError, NetQuestion, NetRequest, ProcessExit, ProcessStart};
 
 /// What may wait to be taken. Code that does more waits.
 const WAITING_MAX: usize = 256;
@@ -20,7 +21,7 @@ pub(crate) struct Moved {
 }
 
 /// The activities of one call, or of the agent's own composition.
-pub(crate) struct Activities {
+pub struct Activities {
     log: Mutex<Log>,
     /// Changes whenever there is something to look at.
     changed: watch::Sender<()>,
@@ -33,6 +34,9 @@ struct Log {
     open: BTreeMap<u64, Open>,
     questions: HashMap<u32, oneshot::Sender<bool>>,
     next: u64,
+    /// Processes under way, by number.
+    processes: BTreeMap<u32, Instant>,
+    processes_started: u32,
     /// No more code runs.
     is_closed: bool,
     /// How long questions have waited for an answer: that time is not the call's.
@@ -76,6 +80,13 @@ impl Default for Activities {
 }
 
 impl Activities {
+    /// Of code that nobody watches: nothing is kept, and every question is answered with no.
+    pub fn unwatched() -> Arc<Self> {
+        let activities = Self::default();
+        activities.close();
+        Arc::new(activities)
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         // Nothing in here is left half done by a panic.
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
@@ -89,8 +100,8 @@ impl Activities {
         self.changed.send_replace(());
     }
 
-    /// Takes what there is.
-    pub(crate) fn take(&self) -> Vec<Activity> {
+    /// Takes what there is, the oldest first.
+    pub fn take(&self) -> Vec<Activity> {
         let taken = self.log().waiting.drain(..).collect();
         self.changed.send_replace(());
         taken
@@ -102,6 +113,12 @@ impl Activities {
         let open = std::mem::take(&mut log.open);
         log.waiting.extend(open.into_values().map(|open| open.end(true, Some(cut_off()))));
         log.questions.clear();
+        let processes = std::mem::take(&mut log.processes);
+        let killed = |(process, since): (u32, Instant)| {
+            let (status, wall_ms) = (Err(wit::Killed::Killed), since.elapsed().as_millis() as u64);
+            Activity::ProcessExit(ProcessExit { process, status, wall_ms, memory_peak_bytes: 0 })
+        };
+        log.waiting.extend(processes.into_iter().map(killed));
         log.is_closed = true;
         drop(log);
         self.changed.send_replace(());
@@ -211,6 +228,40 @@ fn cut_off() -> NetError {
     net_error("cut-off", "the code ended, or lost interest, before the request was over")
 }
 
+impl Activities {
+    /// A process is about to run. Gives its number.
+    pub(crate) fn process_started(&self, argv: &[String], component: &str, cwd: &str) -> u32 {
+        let mut log = self.log();
+        log.processes_started += 1;
+        let process = log.processes_started;
+        if !log.is_closed {
+            log.processes.insert(process, Instant::now());
+        }
+        let (argv, component, cwd) = (argv.to_vec(), component.to_owned(), cwd.to_owned());
+        self.put(log, Activity::ProcessStart(ProcessStart { process, argv, component, cwd }));
+        process
+    }
+
+    pub(crate) fn process_ended(&self, process: u32, exit: &Exit) {
+        let mut log = self.log();
+        // Otherwise its end was told already.
+        if log.processes.remove(&process).is_some() {
+            let status = match &exit.status {
+                Status::Exited(code) => Ok(*code),
+                Status::Killed(killed) => Err(match killed.clone() {
+                    Killed::Pipe => wit::Killed::Pipe,
+                    Killed::Killed => wit::Killed::Killed,
+                    Killed::Limit(limit) => wit::Killed::Limit(limit),
+                    Killed::Trapped(what) => wit::Killed::Trapped(what),
+                    Killed::Host(what) => wit::Killed::Host(what),
+                }),
+            };
+            let (wall_ms, memory_peak_bytes) = (exit.wall_ms, exit.memory_peak_bytes);
+            self.put(log, Activity::ProcessExit(ProcessExit { process, status, wall_ms, memory_peak_bytes }));
+        }
+    }
+}
+
 /// A request under way. Dropping it says that it was cut off.
 pub(crate) struct Record {
     activities: Arc<Activities>,
@@ -264,6 +315,8 @@ mod tests {
         let error = |activity| match activity {
             Activity::NetRequest(request) => request.error.map(|error| error.kind),
             Activity::NetQuestion(question) => Some(format!("question {}", question.host)),
+            Activity::ProcessStart(start) => Some(format!("process {}", start.process)),
+            Activity::ProcessExit(exit) => Some(format!("exit {}: {:?}", exit.process, exit.status)),
         };
         activities.take().into_iter().map(error).collect()
     }
@@ -279,6 +332,22 @@ mod tests {
         drop(open);
         drop(activities.begin("GET", "u", "r"));
         assert_eq!(errors(&activities), [Some("cut-off".to_owned())]);
+    }
+
+    #[test]
+    fn every_process_ends_once() {
+        let activities = Activities::default();
+        let argv = ["x".to_owned()];
+        let first = activities.process_started(&argv, "digest", "/");
+        let second = activities.process_started(&argv, "digest", "/");
+        let exit = Exit { status: Status::Exited(3), wall_ms: 1, memory_peak_bytes: 2 };
+        activities.process_ended(second, &exit);
+        activities.process_ended(second, &exit);
+        activities.close();
+        activities.process_ended(first, &exit);
+        activities.process_started(&argv, "digest", "/");
+        let told = ["process 1", "process 2", "exit 2: Ok(3)", "exit 1: Err(Killed::Killed)"];
+        assert_eq!(errors(&activities), told.map(|line| Some(line.to_owned())));
     }
 
     #[tokio::test]
