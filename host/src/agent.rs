@@ -16,6 +16,7 @@ use crate::capability::activities::Activities;
 use crate::capability::control::Control;
 use crate::capability::http::net::Net;
 use crate::capability::http::{self, Http, Network};
+use crate::capability::jobs::Jobs;
 use crate::capability::output::{Captured, Output};
 use crate::capability::turns::Turns;
 use crate::capability::{self, Lender, Lent, Ui};
@@ -144,6 +145,8 @@ pub(crate) struct State {
     http: Http,
     /// Of the composition itself.
     pub(crate) activities: Arc<Activities>,
+    /// What calls have left running.
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 impl WasiHttpView for State {
@@ -231,6 +234,7 @@ impl Agent {
         let state = State {
             net: options.net,
             http: Http::new(own),
+            jobs: Jobs::new(activities.clone()),
             activities,
             wasi,
             table: ResourceTable::new(),

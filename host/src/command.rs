@@ -204,7 +204,7 @@ impl Command {
             });
             ended.tell(exit);
         });
-        Process { exit, kill }
+        Process { exit, kill, number }
     }
 
     async fn run(&self, start: Start, member: Member, begin: Instant) -> Exit {
@@ -328,9 +328,15 @@ impl End {
 pub struct Process {
     pub(crate) exit: watch::Receiver<Option<Exit>>,
     kill: watch::Sender<()>,
+    number: u32,
 }
 
 impl Process {
+    /// Its number among those that report to the same [`Activities`].
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
     /// Ends it.
     pub fn kill(&self) {
         self.kill.send_replace(());

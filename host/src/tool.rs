@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use crate::capability::activities::Activities;
 use crate::capability::http::net::Net;
 use crate::capability::http::{self, Http, Network};
+use crate::capability::jobs::Jobs;
 use crate::capability::output::{Captured, Output};
 use crate::capability::process::{Caller, Starts};
 use crate::capability::stdio::Input;
@@ -117,6 +118,8 @@ pub struct ToolCallOptions {
     pub activities: Arc<Activities>,
     /// The commands that it may start, as far as its grant names them.
     pub commands: Arc<Commands>,
+    /// What it leaves running. None: there is no session, and nothing can be left running.
+    pub jobs: Option<Arc<Jobs>>,
     /// Receives its progress.
     pub progress: Option<Arc<dyn Fn(Update) + Send + Sync>>,
 }
@@ -225,6 +228,7 @@ impl Tool {
         wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| WasiConfig::from(&*state.config))
             .map_err(link)?;
         capability::process::add_to_linker(&mut linker).map_err(link)?;
+        capability::jobs::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
@@ -260,6 +264,7 @@ impl Tool {
             net: None,
             activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         };
         let (result, _) = self
@@ -346,6 +351,7 @@ impl Tool {
         let network = network.unwrap_or_default();
         let http = Http::new(network.clone());
         let caller = Caller::new(self.host.clone(), options.as_starter(network), member);
+        let caller = caller.with_jobs(options.jobs.clone());
         let (table, config) = (ResourceTable::new(), self.config.clone());
         let data = State { wasi, table, limiter, meter: meter.clone(), progress, caller, http, config };
         let mut store = Store::new(self.host.engine(), data);
@@ -565,6 +571,7 @@ mod tests {
             net: None,
             activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         };
         wasi(&options, in_workspace, &Meter::new(0), &Captured::default()).is_ok()

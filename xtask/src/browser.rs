@@ -232,7 +232,7 @@ pub fn bench(workspace: &Workspace) -> Result<()> {
 }
 
 /// Any Chromium of this machine, or Debian's.
-fn chromium(workspace: &Workspace) -> Result<PathBuf> {
+pub fn chromium(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("WARDIAN_CHROMIUM").filter(|given| !given.is_empty()) {
         return Ok(given.into());
     }

@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result, bail};
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::app;
 use crate::browser;
-use crate::components;
+use crate::components::{self, Component};
 use crate::native;
 use crate::process::{self, BUILD_TIMEOUT};
 use crate::stamp::entries;
@@ -42,6 +44,18 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         run_tests(&mut cargo, filter)?;
         Ok(((), "passed".to_owned()))
     })?;
+    for (component, folder) in standing_alone(workspace)? {
+        // The others are adapters without tests, whose programs are tested as processes.
+        if has_tests(&folder.join("src"))? {
+            workspace::step(&format!("unit tests, {}", component.name), || {
+                workspace.claim_for(&folder, &component.name, &["--release"])?;
+                let mut cargo = components::alone_cargo(workspace, &component, &folder);
+                cargo.args(["test", "--release"]);
+                run_tests(&mut cargo, filter)?;
+                Ok(((), "passed".to_owned()))
+            })?;
+        }
+    }
     workspace::step("host and end-to-end tests", || {
         let mut cargo = native::cargo(workspace, "test")?;
         cargo.arg("--no-fail-fast");
@@ -49,6 +63,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         Ok(((), "passed".to_owned()))
     })?;
     browser::test(workspace, filter)?;
+    app::test(workspace, filter)?;
     workspace::step("examples", || examples(workspace))
 }
 
@@ -99,14 +114,37 @@ fn select(cargo: &mut Command, packages: &[String]) {
     }
 }
 
-/// The packages below components/: those that are components, and the libraries that they share.
+/// The components that are workspaces of their own, each with its folder.
+fn standing_alone(workspace: &Workspace) -> Result<Vec<(Component, PathBuf)>> {
+    let components = components::discover(workspace)?.into_iter();
+    Ok(components.filter_map(|component| component.alone.clone().map(|folder| (component, folder))).collect())
+}
+
+fn has_tests(folder: &Path) -> Result<bool> {
+    for path in entries(folder)? {
+        let found = if path.is_dir() {
+            has_tests(&path)?
+        } else {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            text.contains("#[cfg(test)]")
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The packages of the workspace below components/: those that are components, and the libraries that they share.
 fn component_packages(workspace: &Workspace) -> Result<(Vec<String>, Vec<String>)> {
-    let components: Vec<String> =
-        components::discover(workspace)?.into_iter().map(|component| component.name).collect();
+    let (alone, components): (Vec<_>, Vec<_>) =
+        components::discover(workspace)?.into_iter().partition(|component| component.alone.is_some());
+    let [alone, components] =
+        [alone, components].map(|list| list.into_iter().map(|component| component.name).collect::<Vec<String>>());
     let mut libraries = Vec::new();
     for folder in entries(&workspace.root.join("components"))? {
         let name = folder.file_name().and_then(|name| name.to_str()).context("a folder has a name")?;
-        if folder.join("Cargo.toml").is_file() && !components.iter().any(|known| known == name) {
+        if folder.join("Cargo.toml").is_file() && !alone.iter().chain(&components).any(|known| known == name) {
             libraries.push(name.to_owned());
         }
     }
@@ -121,6 +159,11 @@ pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         let mut cargo = workspace.cargo(native::TARGET_DIR);
         process::run(cargo.args(["fmt", "--all", "--check"]), BUILD_TIMEOUT)
             .context("the sources are not formatted: `cargo xtask fmt`")?;
+        for (component, folder) in standing_alone(workspace)? {
+            let mut cargo = format(workspace, &component, &folder);
+            process::run(cargo.arg("--check"), BUILD_TIMEOUT)
+                .context("the sources are not formatted: `cargo xtask fmt`")?;
+        }
         Ok(((), "formatted".to_owned()))
     })?;
     // Components are linted as native crates: a toolchain may be able to compile for their target and have no clippy.
@@ -132,12 +175,21 @@ pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         select(&mut cargo, &libraries);
         deny_warnings(&mut cargo)
     })?;
+    for (component, folder) in standing_alone(workspace)? {
+        workspace::step(&format!("clippy, {}", component.name), || {
+            workspace.claim_for(&folder, &component.name, &["--release"])?;
+            let mut cargo = components::alone_cargo(workspace, &component, &folder);
+            cargo.args(["clippy", "--release", "--all-targets"]);
+            deny_warnings(&mut cargo)
+        })?;
+    }
     workspace::step("clippy, host", || {
         let mut cargo = native::cargo(workspace, "clippy")?;
         cargo.arg("--all-targets");
         deny_warnings(&mut cargo)
     })?;
-    browser::lint(workspace)
+    browser::lint(workspace)?;
+    app::lint(workspace)
 }
 
 fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {
@@ -149,7 +201,17 @@ fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {
 pub fn fmt(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     workspace::no_arguments("fmt", arguments)?;
     let mut cargo = workspace.cargo(native::TARGET_DIR);
-    process::run(cargo.args(["fmt", "--all"]), process::MINUTE)
+    process::run(cargo.args(["fmt", "--all"]), process::MINUTE)?;
+    for (component, folder) in standing_alone(workspace)? {
+        process::run(&mut format(workspace, &component, &folder), process::MINUTE)?;
+    }
+    Ok(())
+}
+
+fn format(workspace: &Workspace, component: &Component, folder: &Path) -> Command {
+    let mut cargo = workspace.cargo(&component.name);
+    cargo.current_dir(folder).arg("fmt");
+    cargo
 }
 
 /// `cargo xtask demo [-C DIR] [--yes] [ARGUMENT..]`: the agent writes a report, its user looks at it and commits it.
@@ -191,7 +253,7 @@ pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
 }
 
-/// `cargo xtask bench [ARGUMENT..]`; `browser` is the page alone.
+/// `cargo xtask bench [PART..]`; the parts `python` and `browser` are programs of their own.
 pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let _lock = workspace.lock()?;
     native::build(workspace)?;
@@ -200,12 +262,18 @@ pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     {
         return browser::bench(workspace);
     }
+    let (python, parts): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|part| *part == "python");
     // Not `cargo run`, which selects one package: see `native::PACKAGES`.
-    for name in ["bench", "bench-python"] {
-        let bench = native::build_binary(workspace, name)?;
-        let mut bench = Command::new(bench);
-        bench.current_dir(&workspace.root).args(arguments);
-        process::run(&mut bench, BUILD_TIMEOUT)?;
+    let run = |name: &str, parts: &[&String]| {
+        let mut bench = Command::new(native::build_binary(workspace, name)?);
+        bench.current_dir(&workspace.root).args(parts);
+        process::run(&mut bench, BUILD_TIMEOUT)
+    };
+    if !parts.is_empty() || python.is_empty() {
+        run("bench", &parts)?;
+    }
+    if !python.is_empty() || parts.is_empty() {
+        run("bench-python", &[])?;
     }
     Ok(())
 }

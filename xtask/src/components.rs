@@ -1,14 +1,18 @@
-//! Compiles every component, in one call of cargo, and checks what comes out.
+//! Compiles every component and checks what comes out.
+//!
+//! Those of the workspace in one call of cargo. Some stand alone, each a workspace of its own: large programs of others, whose
+//! hundreds of crates are compiled once and not again because another component wants other features of one of them.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::process;
 use crate::stamp::{self, Inputs};
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{self, Workspace};
-use crate::{native, stamp::entries};
+use crate::{native, patches, stamp::entries};
 
 /// Cargo's target folder for components, in the cache.
 pub const TARGET_DIR: &str = "components";
@@ -26,13 +30,15 @@ pub struct Component {
     pub file: PathBuf,
     /// As a command: what it can be called. See `commands`.
     pub commands: Vec<String>,
+    /// Its folder, where it is a workspace of its own.
+    pub alone: Option<PathBuf>,
 }
 
 impl Component {
     /// One that cargo does not make.
     pub fn made_elsewhere(name: &str, file: PathBuf, commands: &[&str]) -> Component {
         let commands = commands.iter().map(|command| (*command).to_owned()).collect();
-        Component { name: name.to_owned(), artifact: String::new(), file, commands }
+        Component { name: name.to_owned(), artifact: String::new(), file, commands, alone: None }
     }
 }
 
@@ -72,7 +78,8 @@ fn component(folder: &Path, into: &Path) -> Result<Option<Component>> {
         return Ok(None);
     };
     let commands = commands(name, &manifest_table).with_context(|| format!("in {}", manifest.display()))?;
-    Ok(Some(Component { name: name.to_owned(), artifact, file: into.join(file_name), commands }))
+    let alone = manifest_table.contains_key("workspace").then(|| folder.to_owned());
+    Ok(Some(Component { name: name.to_owned(), artifact, file: into.join(file_name), commands, alone }))
 }
 
 /// The names that a program answers to: what follows `command-` in its own, unless its manifest has a list of them, at
@@ -97,19 +104,35 @@ fn commands(name: &str, manifest: &toml::Table) -> Result<Vec<String>> {
 pub fn build(workspace: &Workspace) -> Result<Vec<Component>> {
     let components = discover(workspace)?;
     ensure!(!components.is_empty(), "there is no component in {}", workspace.root.display());
+    let (alone, together): (Vec<_>, Vec<_>) = components.iter().partition(|component| component.alone.is_some());
     workspace::step("components", || {
-        let what = build_changed(workspace, &components)?;
-        Ok((components, what))
-    })
+        let toolchain = Toolchain::find(workspace)?;
+        let what = build_together(workspace, &toolchain, &together)?;
+        let outputs: Vec<PathBuf> = components.iter().map(|component| component.file.clone()).collect();
+        remove_others(&workspace.dist.join("components"), &outputs)?;
+        Ok(((), what))
+    })?;
+    for component in alone {
+        workspace::step(&component.name, || {
+            let toolchain = Toolchain::find(workspace)?;
+            Ok(((), build_alone(workspace, &toolchain, component)?.to_owned()))
+        })?;
+    }
+    Ok(components)
 }
 
-fn build_changed(workspace: &Workspace, components: &[Component]) -> Result<String> {
-    let toolchain = Toolchain::find(workspace)?;
+fn build_together(workspace: &Workspace, toolchain: &Toolchain, components: &[&Component]) -> Result<String> {
     let mut inputs = Inputs::new();
     inputs.text(&toolchain.identity).sources(
         workspace,
-        &["components", "tests/guests", "tests/programs", "wit", "xtask/src", "Cargo.toml", "Cargo.lock", ".cargo"],
+        &["tests/guests", "tests/programs", "wit", "xtask/src", "Cargo.toml", "Cargo.lock", ".cargo"],
     )?;
+    let alone: Vec<PathBuf> = discover(workspace)?.into_iter().filter_map(|component| component.alone).collect();
+    for folder in entries(&workspace.root.join("components"))? {
+        if !alone.contains(&folder) {
+            inputs.path(&workspace.root, &folder)?;
+        }
+    }
     let inputs = inputs.hash();
     let outputs: Vec<PathBuf> = components.iter().map(|component| component.file.clone()).collect();
     if stamp::is_fresh(workspace, "components", inputs, &outputs)? {
@@ -123,24 +146,59 @@ fn build_changed(workspace: &Workspace, components: &[Component]) -> Result<Stri
         cargo.args(["-p", &component.name]);
     }
     toolchain.apply(&mut cargo, workspace)?;
+    patches::apply(&mut cargo, workspace)?;
     process::run(&mut cargo, process::BUILD_TIMEOUT)?;
 
-    let folder = workspace.cache.join(TARGET_DIR).join(TARGET).join(PROFILE);
-    let built: Vec<PathBuf> = components.iter().map(|component| folder.join(&component.artifact)).collect();
-    for file in &built {
-        if !file.is_file() {
-            bail!("cargo built no {}: is the crate named like its folder?", file.display());
-        }
-    }
+    let built =
+        components.iter().map(|component| built(workspace, TARGET_DIR, component)).collect::<Result<Vec<_>>>()?;
     native::bundle_tool(workspace)?.validate(&built)?;
-
     let mut written = 0;
     for (component, built) in components.iter().zip(&built) {
         written += usize::from(workspace::place(built, &component.file)?);
     }
-    remove_others(&workspace.dist.join("components"), &outputs)?;
     stamp::record(workspace, "components", inputs, &outputs)?;
     Ok(format!("{} built, {written} of them new", components.len()))
+}
+
+fn build_alone(workspace: &Workspace, toolchain: &Toolchain, component: &Component) -> Result<&'static str> {
+    let folder = component.alone.as_deref().context("a component that stands alone")?;
+    let mut inputs = Inputs::new();
+    inputs
+        .text(&toolchain.identity)
+        .path(&workspace.root, folder)?
+        // What they have of ours.
+        .sources(workspace, &["components/command-kit", "components/http-kit", "wit", ".cargo"])?;
+    let (inputs, output) = (inputs.hash(), std::slice::from_ref(&component.file));
+    if stamp::is_fresh(workspace, &component.name, inputs, output)? {
+        return Ok("unchanged");
+    }
+    workspace.claim_for(folder, &component.name, &["--profile", PROFILE, "--target", TARGET])?;
+    let mut cargo = alone_cargo(workspace, component, folder);
+    cargo.args(["build", "--profile", PROFILE, "--target", TARGET]);
+    toolchain.apply(&mut cargo, workspace)?;
+    process::run(&mut cargo, process::BUILD_TIMEOUT)?;
+    let built = built(workspace, &component.name, component)?;
+    native::bundle_tool(workspace)?.validate(std::slice::from_ref(&built))?;
+    let is_new = workspace::place(&built, &component.file)?;
+    stamp::record(workspace, &component.name, inputs, output)?;
+    Ok(if is_new { "built" } else { "built, the same as before" })
+}
+
+/// Cargo, for a component that stands alone: in its folder, with a target folder of its own.
+pub fn alone_cargo(workspace: &Workspace, component: &Component, folder: &Path) -> Command {
+    let mut cargo = workspace.cargo(&component.name);
+    cargo.current_dir(folder).arg("--locked");
+    // uutils would embed texts in this language, too.
+    cargo.env("LANG", "");
+    cargo
+}
+
+fn built(workspace: &Workspace, target_dir: &str, component: &Component) -> Result<PathBuf> {
+    let file = workspace.cache.join(target_dir).join(TARGET).join(PROFILE).join(&component.artifact);
+    if !file.is_file() {
+        bail!("cargo built no {}: is the crate named like its folder?", file.display());
+    }
+    Ok(file)
 }
 
 /// Removes the components of folders that are gone: nothing in `dist` is without a source.

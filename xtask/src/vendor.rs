@@ -52,7 +52,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 }
 
 fn derive(workspace: &Workspace) -> Result<Files> {
-    let metadata = workspace.metadata(&["--locked"])?;
+    let metadata = workspace.metadata(&workspace.root, &["--locked"])?;
     let mut files = Files::new();
     let (wasi, wasi_version) = package_folder(&metadata, "wasmtime-wasi")?;
     for name in PACKAGES {

@@ -73,6 +73,11 @@ impl Workspace {
     /// that the artifacts of two checkouts in one folder pass for each other's. Those go when the checkout changes;
     /// dependencies, which are named by version, stay.
     pub fn claim(&self, target_dir: &str, arguments: &[&str]) -> Result<()> {
+        self.claim_for(&self.root, target_dir, arguments)
+    }
+
+    /// The same, for a workspace of its own in a folder of the checkout.
+    pub fn claim_for(&self, root: &Path, target_dir: &str, arguments: &[&str]) -> Result<()> {
         let folder = self.cache.join(target_dir);
         let note = folder.join("checkout");
         let ours = self.root.to_string_lossy();
@@ -81,8 +86,8 @@ impl Workspace {
         }
         if folder.is_dir() {
             let mut clean = self.cargo(target_dir);
-            clean.args(["clean", "--quiet"]).args(arguments);
-            for member in self.members()? {
+            clean.current_dir(root).args(["clean", "--quiet"]).args(arguments);
+            for member in self.ours(root)? {
                 clean.args(["-p", &member]);
             }
             process::run(&mut clean, process::MINUTE)?;
@@ -91,16 +96,17 @@ impl Workspace {
         write(&note, ours.as_bytes())
     }
 
-    fn members(&self) -> Result<Vec<String>> {
-        let metadata = self.metadata(&["--no-deps"])?;
+    /// The packages of a workspace that are in the checkout.
+    fn ours(&self, root: &Path) -> Result<Vec<String>> {
+        let metadata = self.metadata(root, &[])?;
         let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
-        let name = |package: &serde_json::Value| Some(package["name"].as_str()?.to_owned());
-        Ok(packages.iter().filter_map(name).collect())
+        let ours = packages.iter().filter(|package| package["source"].is_null());
+        Ok(ours.filter_map(|package| Some(package["name"].as_str()?.to_owned())).collect())
     }
 
-    pub fn metadata(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+    pub fn metadata(&self, root: &Path, arguments: &[&str]) -> Result<serde_json::Value> {
         let mut cargo = self.cargo("target");
-        cargo.args(["metadata", "--format-version", "1"]).args(arguments);
+        cargo.current_dir(root).args(["metadata", "--format-version", "1"]).args(arguments);
         let text = process::capture(&mut cargo, 5 * process::MINUTE)?;
         serde_json::from_str(&text).context("cannot read the output of cargo metadata")
     }

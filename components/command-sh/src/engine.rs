@@ -7,6 +7,7 @@ use std::time::Duration;
 use bashkit::{Bash, Error, ExecOptions, ExecutionLimits, MemoryLimits, PosixFs, SessionLimits, SnapshotOptions};
 
 use crate::bindings::wardian::process::process as host;
+use crate::endless::Yes;
 use crate::files::Files;
 use crate::options::Options;
 use crate::process::Process;
@@ -15,8 +16,8 @@ use crate::refused::{LEFT_OUT, Refusals};
 /// A script's time is bounded by whoever starts the shell: the limits of its process.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// As deep as the interpreter itself allows on the stack that it has.
-const DEPTH_MAX: usize = 16;
+/// Functions and sourced files in each other. The stack that a process has is enough for it: see build.rs.
+const DEPTH_MAX: usize = 300;
 
 /// Bytes of variables, and of what is under way in pipes and substitutions.
 const VARIABLE_BYTES_MAX: usize = 64 << 20;
@@ -27,9 +28,54 @@ const LIMIT: i32 = 137;
 const SYNTAX: i32 = 2;
 const FAILURE: i32 = 1;
 
-/// Utilities that are better as processes, where there is one: see docs/shell.md.
-const AS_PROCESSES: &[&str] =
-    &["rg", "diff", "cmp", "jq", "awk", "python", "python3", "sha256sum", "sort", "tar", "gzip"];
+/// Utilities that are better as processes, where there is one: those that get through much data, which the interpreter
+/// would hold in memory, and those whose built-in form stops early or knows fewer options. See docs/shell.md.
+pub const AS_PROCESSES: &[&str] = &[
+    "awk",
+    "b2sum",
+    "cksum",
+    "cmp",
+    "date",
+    "diff",
+    "dir",
+    "egrep",
+    "expr",
+    "fgrep",
+    "find",
+    "grep",
+    "gunzip",
+    "gzip",
+    "jq",
+    "ln",
+    "ls",
+    "md5sum",
+    "numfmt",
+    "od",
+    "patch",
+    "python",
+    "python3",
+    "rg",
+    "seq",
+    "sha1sum",
+    "sha224sum",
+    "sha256sum",
+    "sha384sum",
+    "sha512sum",
+    "shuf",
+    "sort",
+    "split",
+    "sum",
+    "tar",
+    "touch",
+    "truncate",
+    "wc",
+    "yes",
+];
+
+/// Whether a command that a component has runs as a process, or inside although there is one.
+pub fn runs_as_process(name: &str, is_built_in: bool) -> bool {
+    !is_built_in || AS_PROCESSES.contains(&name) || LEFT_OUT.contains(&name)
+}
 
 fn limits() -> ExecutionLimits {
     let mut limits = ExecutionLimits::new()
@@ -71,6 +117,7 @@ fn shell() -> Bash {
         .session_limits(SessionLimits::unlimited())
         .memory_limits(memory())
         .builtin_filter(|name| !LEFT_OUT.contains(&name))
+        .command("yes", Yes)
         .command_resolver(Arc::new(Refusals));
     for (name, value) in std::env::vars() {
         shell = shell.env(name, value);
@@ -80,7 +127,7 @@ fn shell() -> Bash {
         let built_in = Bash::new().builtin_names();
         for command in commands {
             let name = command.name.as_str();
-            if AS_PROCESSES.contains(&name) || LEFT_OUT.contains(&name) || !built_in.iter().any(|known| known == name) {
+            if runs_as_process(name, built_in.iter().any(|known| known == name)) {
                 shell = shell.command(command.name, Process);
             }
         }

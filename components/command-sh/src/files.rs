@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{Error, ErrorKind, Write};
+#[cfg(any(target_os = "wasi", test))]
+use std::path::Component;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -133,6 +135,24 @@ fn link_to(target: &Path, link: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(target, link)
 }
 
+/// An absolute target as seen from the link's directory, if both are in the same tree: WASI knows no absolute links, and a
+/// relative one leads to the same place wherever the tree is.
+#[cfg(any(target_os = "wasi", test))]
+fn relative(target: &Path, link: &Path) -> PathBuf {
+    let (from, to): (Vec<_>, Vec<_>) = (link.components().collect(), target.components().collect());
+    // The root and the tree's name. The link's own name is no directory.
+    let is_plain = |path: &[Component]| path[1..].iter().all(|part| matches!(part, Component::Normal(_)));
+    let same_tree = from.len() > 2 && to.len() > 1 && from[..2] == to[..2] && from[0] == Component::RootDir;
+    if !same_tree || !is_plain(&from) || !is_plain(&to) {
+        return target.to_owned();
+    }
+    let directory = &from[..from.len() - 1];
+    let shared = directory.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = directory[shared..].iter().map(|_| Component::ParentDir);
+    let path: PathBuf = up.chain(to[shared..].iter().copied()).collect();
+    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path }
+}
+
 #[cfg(target_os = "wasi")]
 fn link_to(target: &Path, link: &Path) -> std::io::Result<()> {
     use std::ffi::CString;
@@ -140,7 +160,7 @@ fn link_to(target: &Path, link: &Path) -> std::io::Result<()> {
         fn symlink(target: *const std::ffi::c_char, link: *const std::ffi::c_char) -> std::ffi::c_int;
     }
     let text = |path: &Path| CString::new(path.as_os_str().as_encoded_bytes()).map_err(Error::other);
-    let (target, link) = (text(target)?, text(link)?);
+    let (target, link) = (text(&relative(target, link))?, text(link)?);
     // SAFETY: both are strings that end in a zero byte and outlive the call.
     match unsafe { symlink(target.as_ptr(), link.as_ptr()) } {
         0 => Ok(()),
@@ -151,4 +171,25 @@ fn link_to(target: &Path, link: &Path) -> std::io::Result<()> {
 #[cfg(not(any(unix, target_os = "wasi")))]
 fn link_to(_: &Path, _: &Path) -> std::io::Result<()> {
     Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absolute_link_becomes_a_relative_one_in_its_tree() {
+        for (target, link, expected) in [
+            ("/workspace/a/b", "/workspace/l", "a/b"),
+            ("/workspace/a/b", "/workspace/a/c/l", "../b"),
+            ("/workspace/a", "/workspace/a/l", "."),
+            ("/workspace", "/workspace/x/y/l", "../.."),
+            ("a/b", "/workspace/l", "a/b"),
+            ("/tmp/a", "/workspace/l", "/tmp/a"),
+            ("/workspace/a/../b", "/workspace/l", "/workspace/a/../b"),
+            ("/etc/passwd", "/l", "/etc/passwd"),
+        ] {
+            assert_eq!(relative(Path::new(target), Path::new(link)), Path::new(expected), "{target} {link}");
+        }
+    }
 }

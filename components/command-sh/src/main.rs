@@ -1,13 +1,16 @@
 //! The shell: bash's language in one instance. Small utilities are built in; every other command is a process of the host.
 //!
-//! The interpreter is a crate that is used in `engine.rs`, `files.rs`, `process.rs` and `refused.rs` and nowhere else, so
+//! The interpreter is a crate that is used in `engine.rs`, `files.rs`, `endless.rs`, `process.rs` and `refused.rs` and nowhere else, so
 //! that it can be exchanged: towards it these are a file system, a way to start commands, and limits.
 
+mod endless;
 mod engine;
 mod files;
 mod options;
 mod process;
 mod refused;
+#[cfg(test)]
+mod table;
 mod wait;
 
 use std::io::{IsTerminal, Read};

@@ -19,6 +19,9 @@ const REFUSED_NAMED_MAX: usize = 3;
 const ARGUMENTS_MAX: usize = 32;
 const ARGUMENT_BYTES_MAX: usize = 256;
 
+/// Stands for the call, in the ids of processes in the background.
+const BACKGROUND: &str = "background";
+
 /// A call whose code runs.
 pub struct Active {
     pub running: Running,
@@ -141,17 +144,23 @@ impl Active {
     }
 }
 
-/// Records what the session's own composition did, for the last model request that was made.
+/// Records what belongs to no call: requests of the provider, for the last model request that was made, and processes in
+/// the background.
 pub fn own(state: &mut State) -> Result<(), String> {
     if state.recorder.is_replay() {
         return Ok(());
     }
     for activity in sandbox::own_activities() {
-        // There is nobody to ask: the provider may reach the server that the user configured, and no other.
-        if let Activity::NetRequest(request) = activity {
-            let owner = (None, Some(state.calls.saturating_sub(1)));
-            let agent = state.options.agent.clone();
-            state.record(Event::NetRequest(net_request(request, owner, &agent)))?;
+        match activity {
+            Activity::NetRequest(request) => {
+                let owner = (None, Some(state.calls.saturating_sub(1)));
+                let agent = state.options.agent.clone();
+                state.record(Event::NetRequest(net_request(request, owner, &agent)))?;
+            }
+            Activity::ProcessStart(start) => state.record(process_start(start, BACKGROUND))?,
+            Activity::ProcessExit(exit) => state.record(process_exit(exit, BACKGROUND))?,
+            // There is nobody to ask: the provider may reach the server that the user configured, and no other.
+            Activity::NetQuestion(_) => {}
         }
     }
     Ok(())
@@ -173,6 +182,11 @@ fn process_exit(exit: ProcessExit, call: &str) -> Event {
     };
     let (ms, memory_peak_bytes) = (exit.wall_ms, exit.memory_peak_bytes);
     Event::ProcessExit(event::ProcessExit { id: process_id(call, exit.process), status, killed, ms, memory_peak_bytes })
+}
+
+/// Whether this is the id of a process in the background, or a line that has one.
+pub fn is_background(text: &str) -> bool {
+    text.starts_with("background/") || text.contains("\"id\":\"background/")
 }
 
 fn process_id(call: &str, process: u32) -> String {

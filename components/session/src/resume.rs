@@ -1,9 +1,10 @@
 //! What a journal says about a session that goes on: the conversation so far, and what was left open.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::de::DeserializeOwned;
 
+use crate::activity;
 use crate::convert;
 use crate::event::{self, Event};
 use crate::journal::{Contents, Header};
@@ -40,6 +41,8 @@ pub struct Found {
     /// The request under way is for a summary: its answer is no part of the conversation.
     compacting: bool,
     usage: event::RunUsage,
+    /// Processes that calls had left running.
+    background: BTreeSet<String>,
 }
 
 impl Found {
@@ -50,10 +53,16 @@ impl Found {
             | Event::PermissionAsk(_)
             | Event::PermissionAnswer(_)
             | Event::NetRequest(_)
-            | Event::ProcessStart(_)
-            | Event::ProcessExit(_)
             | Event::WorkspaceChange(_)
             | Event::WorkspaceDiscard(_) => {}
+            Event::ProcessStart(start) => {
+                if activity::is_background(&start.id) {
+                    self.background.insert(start.id);
+                }
+            }
+            Event::ProcessExit(exit) => {
+                self.background.remove(&exit.id);
+            }
             Event::UserMessage(message) => {
                 self.open_run = true;
                 self.usage = event::RunUsage::default();
@@ -157,6 +166,8 @@ fn event(kind: &str, line: &str) -> Result<Option<Event>, String> {
         "model.response" => Event::ModelResponse(parse(line)?),
         "tool.use" => Event::ToolUse(parse(line)?),
         "tool.result" => Event::ToolResult(parse(line)?),
+        "process.start" if activity::is_background(line) => Event::ProcessStart(parse(line)?),
+        "process.exit" if activity::is_background(line) => Event::ProcessExit(parse(line)?),
         "workspace.commit" => Event::WorkspaceCommit(parse(line)?),
         "workspace.undo" => Event::WorkspaceUndo(parse(line)?),
         "context.compact" => Event::ContextCompact(parse(line)?),
@@ -246,7 +257,11 @@ pub fn answers(found: &Found) -> Vec<Event> {
             error: Some(error("the process ended during this run")),
         })
     });
-    response.into_iter().chain(results).chain(end).collect()
+    let killed = found.background.iter().map(|id| {
+        let killed = Some("whoever ran the session ended".to_owned());
+        Event::ProcessExit(event::ProcessExit { id: id.clone(), status: None, killed, ms: 0, memory_peak_bytes: 0 })
+    });
+    response.into_iter().chain(results).chain(killed).chain(end).collect()
 }
 
 #[cfg(test)]

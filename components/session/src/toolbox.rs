@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::Session;
-use crate::activity::Active;
+use crate::activity::{self, Active};
 use crate::convert::{self, call_error};
 use crate::event::{self, Event, embed};
 use crate::exports::wardian::agent::toolbox::{Guest, GuestInvocation, Invocation};
@@ -290,7 +290,8 @@ impl Call {
                 event::ToolResult { id, tool, output: None, error, ms, truncated: false }
             }
         };
-        let result = match state.record(Event::ToolResult(recorded.clone())) {
+        let noted = activity::own(state);
+        let result = match noted.and_then(|()| state.record(Event::ToolResult(recorded.clone()))) {
             Ok(()) => result,
             Err(message) => return Err(call_error(CallErrorKind::Host, message)),
         };

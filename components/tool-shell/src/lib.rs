@@ -1,8 +1,9 @@
 //! The tools Bash and Command: what a model types, run as processes of the host.
 //!
 //! Bash starts the shell, whose state (directory, variables, functions) is in a file of the session's `/tmp` between calls.
-//! Command starts one command without a shell in between. Nothing here knows a shell's language.
+//! Jobs looks at what Bash left running. Command starts one command without a shell in between. Nothing here knows a shell's language.
 
+mod jobs;
 mod output;
 mod run;
 
@@ -14,16 +15,21 @@ use tool_kit::{Context, Outcome, Tool, ToolError};
 tool_kit::export!([
     Tool::new("Bash", BASH, bash).writes_files().starts(["*"]).sends_to(["*"]),
     Tool::new("Command", COMMAND, command).writes_files().starts(["*"]).sends_to(["*"]),
+    Tool::new("Jobs", JOBS, jobs).reads_files(),
 ]);
 
 const BASH: &str = "Runs a bash script in the sandbox and returns what it prints, stdout and stderr as they come, and its \
 exit status. It starts in the project; the directory, variables and functions stay as they are left for the next call. The \
 usual utilities are there (`compgen -c` lists them); packages cannot be installed, and nobody answers a prompt. Long output is cut \
-in the middle; all of it is then in a file that is named. Nothing runs on after the call. \
+in the middle; all of it is then in a file that is named. With \
+background the call returns at once and the script runs on, for as long as the session does; Jobs looks at it and ends it. \
 Data: {status, killed, wall_ms, output_bytes, output_path}.";
 
 const COMMAND: &str = "Runs one command with these arguments, without a shell: nothing in them is expanded, so it is the \
 safe way to pass names and texts from elsewhere. Returns as Bash does. Data: {status, killed, wall_ms, output_bytes, output_path}.";
+
+const JOBS: &str = "Lists what Bash has started in the background, or, given a job, shows the end of what it has printed and \
+whether it still runs. Data: {jobs: [{job, running, status, killed, wall_ms, output_path}]}, or that of the one job and output_bytes.";
 
 /// Milliseconds that a call takes if it does not say. A little less than a call may take at all, so that what was printed
 /// until then is not lost.
@@ -48,6 +54,21 @@ tool_kit::input! {
         /// Ends it after so many milliseconds; 110,000 by default.
         #[schemars(range(min = 1))]
         pub timeout_ms: Option<u64>,
+        /// Lets it run on after the call, for an hour by default. It has no network, and leaves no directory, variables or
+        /// functions for later calls.
+        pub background: Option<bool>,
+    }
+}
+
+tool_kit::input! {
+    pub struct JobsInput {
+        /// Its number, as Bash returned it; without it all are listed.
+        pub job: Option<u32>,
+        /// Waits so many milliseconds for its end; 0 by default.
+        #[schemars(range(max = 100_000))]
+        pub wait_ms: Option<u64>,
+        /// Ends it, and all that it has started.
+        pub kill: Option<bool>,
     }
 }
 
@@ -68,8 +89,32 @@ tool_kit::input! {
     }
 }
 
-fn bash(input: BashInput, context: &Context) -> Result<Outcome, ToolError> {
-    run::run(bash_call(input)?, context.call_id())
+fn bash(mut input: BashInput, context: &Context) -> Result<Outcome, ToolError> {
+    let (background, timeout_ms) = (input.background.take(), input.timeout_ms);
+    let call = bash_call(input)?;
+    if background != Some(true) {
+        return run::run(call, context.call_id());
+    }
+    jobs::start(with_state_of_its_own(call, context.call_id()), timeout_ms, context.call_id())
+}
+
+/// Starts where the session's shell is, and leaves that as it is: other calls go on with it meanwhile.
+fn with_state_of_its_own(mut call: Call, id: &str) -> Call {
+    let own = format!("{STATE}-{}", run::plain(id));
+    // There may be none yet.
+    let _ = std::fs::copy(STATE, &own);
+    if let Some(state) = call.argv.iter_mut().find(|argument| *argument == STATE) {
+        *state = own;
+    }
+    call
+}
+
+fn jobs(input: JobsInput, _: &Context) -> Result<Outcome, ToolError> {
+    match input.job {
+        Some(job) => jobs::look(job, input.wait_ms.unwrap_or_default(), input.kill == Some(true)),
+        None if input.kill == Some(true) => Err(ToolError::invalid("/job", "which one is to be ended?")),
+        None => jobs::list(),
+    }
 }
 
 fn command(input: CommandInput, context: &Context) -> Result<Outcome, ToolError> {
@@ -154,7 +199,14 @@ mod tests {
     fn what_a_model_gives_never_becomes_part_of_the_script() {
         let env = BTreeMap::from([("A".to_owned(), "$(rm -rf /)".to_owned())]);
         let cwd = Some("a; b".to_owned());
-        let input = BashInput { command: "echo $A".to_owned(), cwd, env: Some(env), stdin: None, timeout_ms: None };
+        let input = BashInput {
+            command: "echo $A".to_owned(),
+            cwd,
+            env: Some(env),
+            stdin: None,
+            timeout_ms: None,
+            background: None,
+        };
         let expected = ["sh", "--state", STATE, "--cd", "/workspace/a; b", "--env", "A=$(rm -rf /)", "-c", "echo $A"];
         assert_eq!(bash_argv(input), expected);
     }

@@ -9,15 +9,17 @@ use bindings::wasi::io::poll::poll;
 use bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 #[allow(clippy::all)]
-mod bindings {
+pub mod bindings {
     wit_bindgen::generate!({
         inline: "
             package wardian:tool-shell;
             world tool-shell {
                 import wardian:process/process@0.1.0;
+                import wardian:process/jobs@0.1.0;
+                import wasi:filesystem/preopens@0.2.6;
             }
         ",
-        path: ["../../wit/wasi-io", "../../wit/wardian-process"],
+        path: ["../../wit/wasi-io", "../../wit/wasi-clocks", "../../wit/wasi-filesystem", "../../wit/wardian-process"],
         world: "wardian:tool-shell/tool-shell",
         generate_all,
     });
@@ -38,12 +40,7 @@ pub struct Call {
 
 pub fn run(call: Call, id: &str) -> Result<Outcome, ToolError> {
     let name = call.argv.first().cloned().unwrap_or_default();
-    let limits = process::Limits {
-        wall_ms_max: Some(call.timeout_ms),
-        cpu_ms_max: None,
-        memory_bytes_max: None,
-        output_bytes_max: None,
-    };
+    let limits = limits(Some(call.timeout_ms), None);
     let stdin = if call.stdin.is_some() { process::Input::Pipe } else { process::Input::Null };
     let child = process::spawn(process::Command {
         argv: call.argv,
@@ -63,12 +60,16 @@ pub fn run(call: Call, id: &str) -> Result<Outcome, ToolError> {
     outcome(&exit, &output)
 }
 
+pub fn limits(wall_ms_max: Option<u64>, output_bytes_max: Option<u64>) -> process::Limits {
+    process::Limits { wall_ms_max, cpu_ms_max: None, memory_bytes_max: None, output_bytes_max }
+}
+
 /// An id as part of a file's name.
-fn plain(id: &str) -> String {
+pub fn plain(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).take(64).collect()
 }
 
-fn refused(name: &str, error: SpawnError) -> ToolError {
+pub fn refused(name: &str, error: SpawnError) -> ToolError {
     match error {
         SpawnError::NotFound => ToolError::failed(format!(
             "there is no command `{name}` here; to see which there are, run `compgen -c` with Bash"
@@ -120,8 +121,9 @@ fn collect(stream: &InputStream, output: &mut Output) -> bool {
     }
 }
 
-fn outcome(exit: &Exit, output: &Output) -> Result<Outcome, ToolError> {
-    let (status, killed) = match &exit.status {
+/// The exit status, and why it did not end by itself.
+pub fn ended(exit: &Exit) -> (u8, Option<String>) {
+    match &exit.status {
         Status::Exited(code) => (*code, None),
         Status::Killed(Killed::Pipe) => (141, Some("nobody read its output".to_owned())),
         Status::Killed(Killed::Killed) => (137, Some("it was killed".to_owned())),
@@ -130,7 +132,11 @@ fn outcome(exit: &Exit, output: &Output) -> Result<Outcome, ToolError> {
         }
         Status::Killed(Killed::Trapped(what)) => (134, Some(format!("its code broke: {what}"))),
         Status::Killed(Killed::Host(what)) => (137, Some(what.clone())),
-    };
+    }
+}
+
+fn outcome(exit: &Exit, output: &Output) -> Result<Outcome, ToolError> {
+    let (status, killed) = ended(exit);
     let mut text = output.text();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

@@ -5,6 +5,7 @@ pub(crate) mod approver;
 pub(crate) mod control;
 pub(crate) mod devices;
 pub(crate) mod http;
+pub(crate) mod jobs;
 pub(crate) mod modes;
 pub(crate) mod observer;
 pub(crate) mod output;

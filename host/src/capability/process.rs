@@ -6,23 +6,25 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, Pollable, subscribe};
 
+use super::jobs::Jobs;
 use super::pipe::pipe;
 use super::stdio::{Input, Output};
 use super::turns::Turns;
 use crate::Host as Engine;
-use crate::command::{Exit, Killed, Process, Start, Status};
+use crate::command::{Command, Exit, Killed, Process, Start, Status};
 use crate::family::{Member, TooMany};
 use crate::wit::{LimitFault, Limits};
 use bindings::wardian::process::process as contract;
 use contract::{Host, HostChild, SpawnError};
 
 #[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
-mod bindings {
+pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         inline: "
             package wardian:native;
             world process {
                 import wardian:process/process@0.1.0;
+                import wardian:process/jobs@0.1.0;
             }
         ",
         path: ["../wit/wasi-io", "../wit/wardian-process"],
@@ -46,12 +48,17 @@ pub(crate) struct Caller {
     own: Start,
     member: Member,
     turns: Arc<Turns>,
+    pub(crate) jobs: Option<Arc<Jobs>>,
 }
 
 impl Caller {
     pub(crate) fn new(host: Engine, own: Start, member: Member) -> Self {
         let turns = own.files.layer.as_ref().map(|layer| layer.turns.clone()).unwrap_or_default();
-        Self { host, own, member, turns }
+        Self { host, own, member, turns, jobs: None }
+    }
+
+    pub(crate) fn with_jobs(self, jobs: Option<Arc<Jobs>>) -> Self {
+        Self { jobs, ..self }
     }
 
     pub(crate) fn turns(&self) -> &Arc<Turns> {
@@ -72,23 +79,29 @@ pub(crate) trait Starts: Send + 'static {
     fn caller(&mut self) -> (&mut ResourceTable, &Caller);
 }
 
+/// A process that could start now, and the ends of its pipes that its starter gets.
+pub(crate) struct Prepared {
+    pub(crate) command: Command,
+    pub(crate) start: Start,
+    pub(crate) stdin: Option<DynOutputStream>,
+    pub(crate) stdout: Option<DynInputStream>,
+    pub(crate) stderr: Option<DynInputStream>,
+}
+
 /// The part of a store's data that this works on.
 pub(crate) struct Starter<'a> {
     table: &'a mut ResourceTable,
-    caller: &'a Caller,
+    pub(crate) caller: &'a Caller,
 }
 
-struct HasStarter;
+pub(crate) struct HasStarter;
 
 impl HasData for HasStarter {
     type Data<'a> = Starter<'a>;
 }
 
 pub(crate) fn add_to_linker<T: Starts>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    contract::add_to_linker::<T, HasStarter>(linker, |data| {
-        let (table, caller) = data.caller();
-        Starter { table, caller }
-    })
+    contract::add_to_linker::<T, HasStarter>(linker, |data| Starter::new(data.caller()))
 }
 
 /// A process that guest code has started, with the ends of pipes that it has not asked for yet.
@@ -116,6 +129,12 @@ impl Pollable for Child {
 fn back() -> (Output, Option<DynInputStream>) {
     let (reader, writer) = pipe();
     (Output::stream(Box::new(writer)), Some(Box::new(reader)))
+}
+
+impl<'a> Starter<'a> {
+    pub(crate) fn new((table, caller): (&'a mut ResourceTable, &'a Caller)) -> Self {
+        Self { table, caller }
+    }
 }
 
 impl Starter<'_> {
@@ -150,6 +169,19 @@ impl Starter<'_> {
     }
 
     fn start(&mut self, command: contract::Command) -> wasmtime::Result<Result<Child, SpawnError>> {
+        let prepared = match self.prepare(command)? {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(error)),
+        };
+        let member = match self.caller.member.child() {
+            Ok(member) => member,
+            Err(TooMany(max)) => return Ok(Err(SpawnError::TooMany(max))),
+        };
+        let Prepared { command, start, stdin, stdout, stderr } = prepared;
+        Ok(Ok(Child { process: command.spawn_member(start, member), stdin, stdout, stderr }))
+    }
+
+    pub(crate) fn prepare(&mut self, command: contract::Command) -> wasmtime::Result<Result<Prepared, SpawnError>> {
         let caller = self.caller;
         // First, so that the streams are taken in any case: their other ends learn of it.
         let (stdin, to_stdin) = self.input(command.stdin)?;
@@ -173,10 +205,6 @@ impl Starter<'_> {
         if !caller.may_start(name) {
             return Ok(Err(SpawnError::NotPermitted(name.clone())));
         }
-        let member = match caller.member.child() {
-            Ok(member) => member,
-            Err(TooMany(max)) => return Ok(Err(SpawnError::TooMany(max))),
-        };
         let loaded = match caller.own.commands.load(&caller.host, name) {
             Some(Ok(loaded)) => loaded,
             Some(Err(error)) => return Ok(Err(SpawnError::Broken(error.to_string()))),
@@ -196,8 +224,7 @@ impl Starter<'_> {
             limits: narrowed(&caller.own.limits, &command.limits),
             commands: caller.own.commands.clone(),
         };
-        let process = loaded.spawn_member(start, member);
-        Ok(Ok(Child { process, stdin: to_stdin, stdout: from_stdout, stderr: from_stderr }))
+        Ok(Ok(Prepared { command: loaded, start, stdin: to_stdin, stdout: from_stdout, stderr: from_stderr }))
     }
 }
 
@@ -292,7 +319,7 @@ impl HostChild for Starter<'_> {
     }
 }
 
-fn told(exit: Exit) -> contract::Exit {
+pub(crate) fn told(exit: Exit) -> contract::Exit {
     let status = match exit.status {
         Status::Exited(code) => contract::Status::Exited(code),
         Status::Killed(killed) => contract::Status::Killed(match killed {

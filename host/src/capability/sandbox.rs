@@ -75,7 +75,8 @@ impl Host for State {
         let activities = Arc::<Activities>::default();
         let (files, net, commands) = (self.files.clone(), self.net.clone(), self.commands.clone());
         let (own, progress) = (activities.clone(), Some(progress as _));
-        let options = ToolCallOptions { grant, files, net, activities: own, commands, progress };
+        let jobs = Some(self.jobs.clone());
+        let options = ToolCallOptions { grant, files, net, activities: own, commands, jobs, progress };
         let (send, finished) = watch::channel(None);
         let spawned = tool.spawn(call, options);
         let ended = activities.clone();

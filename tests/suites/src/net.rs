@@ -256,6 +256,7 @@ impl Client {
             net: Some(self.net.clone()),
             activities: activities.clone(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         };
         let input = ToolCall { id: "1".into(), tool: "Fetch".into(), input: input.to_string() };

@@ -118,6 +118,7 @@ impl Overlay {
             net: None,
             activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         }
     }

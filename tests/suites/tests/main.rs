@@ -1,5 +1,7 @@
 //! The built binary, driven as users, scripts and mishaps drive it. See `tests/cases/README.md` for the cases.
 
+#[cfg(unix)]
+mod agent;
 mod cases;
 mod cli;
 #[cfg(target_os = "linux")]
@@ -18,8 +20,11 @@ mod net_session;
 mod net_tls;
 mod powers;
 mod python;
+mod python_net;
 #[cfg(unix)]
 mod review;
+#[cfg(unix)]
+mod serve;
 mod session;
 mod shell;
 mod start;

@@ -155,6 +155,44 @@ fn every_process_of_a_call_is_in_the_journal() {
 }
 
 #[test]
+fn a_script_in_the_background_is_looked_at_and_ended() {
+    let world = World::new();
+    let background = |command: &str| json!({"tool": "Bash", "input": {"command": command, "background": true}});
+    let jobs = |input: Value| json!({"tool": "Jobs", "input": input});
+    let model = world.scenario(&json!({"turns": [
+        {"calls": [{"tool": "Bash", "input": {"command": "mkdir sub; cd sub"}}]},
+        {"calls": [background("pwd; sleep 50; echo late")], "expect": ""},
+        {"calls": [background("echo out; echo err >&2; exit 3")], "expect": "job 1 runs in the background"},
+        {"calls": [jobs(json!({"job": 2, "wait_ms": 20_000}))], "expect": "job 2 runs in the background"},
+        {"calls": [jobs(json!({}))], "expect": "out\nerr\n[job 2: exit status 3"},
+        {"calls": [jobs(json!({"job": 1, "kill": true}))], "expect": "job 1: runs\njob 2: exit status 3"},
+        {"calls": [jobs(json!({"job": 7}))], "expect": "/workspace/sub\n[job 1: ended after"},
+        {"calls": [background("sleep 50")], "expect": "there is no job 7"},
+        {"text": "That was it."},
+    ]}));
+    let started = std::time::Instant::now();
+    world.wardian(&["run", "-m", &model, "--approve", "all", "Go."]).exits(0);
+    assert!(started.elapsed() < std::time::Duration::from_secs(40), "nobody waits for what runs in the background");
+    let session = world.session();
+    let events = session.events();
+    let ids = |kind| {
+        of(&events, kind)
+            .iter()
+            .map(|event| event["id"].clone())
+            .filter(|id| id.as_str().unwrap().starts_with("background/"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids("process.start"), ["background/1", "background/2", "background/3"]);
+    assert_eq!(ids("process.exit"), ["background/2", "background/1"]);
+    // What still ran ended with the program; whoever opens the session next says so.
+    world.wardian(&["call", "--session", &session.id, "ListDir", r#"{"path": "."}"#]).exits(0);
+    let events = session.events();
+    let last = of(&events, "process.exit").pop().unwrap();
+    assert_eq!((&last["id"], &last["killed"]), (&json!("background/3"), &json!("whoever ran the session ended")));
+    world.check(&session);
+}
+
+#[test]
 fn what_never_ends_is_ended_by_a_limit() {
     let world = World::new();
     let limited = ["--max-seconds", "2"];

@@ -62,6 +62,7 @@ impl Bench {
             net: None,
             activities: Arc::default(),
             commands: Arc::default(),
+            jobs: None,
             progress: None,
         };
         let (mut calls, mut spawns) = (Vec::new(), Vec::new());

@@ -72,6 +72,10 @@ impl Case {
             }
             std::fs::write(path, STANDARD.decode(content)?)?;
         }
+        // Cases of Oils that write there expect it, as their own runner does.
+        if self.script.as_ref().is_some_and(|script| script.contains("_tmp/")) {
+            std::fs::create_dir_all(scratch.path().join("_tmp"))?;
+        }
         let stdin = match (&self.stdin_base64, &self.input) {
             (Some(stdin), _) => STANDARD.decode(stdin)?,
             (None, Some(input)) => input.clone().into_bytes(),
@@ -79,7 +83,7 @@ impl Case {
         };
         let arguments = match (&self.script, &self.program) {
             (Some(script), _) => vec!["-c", script],
-            (None, Some(program)) => vec!["-c", "jq -c \"$1\"", "jq", program],
+            (None, Some(program)) => vec!["-c", "jq -c -- \"$1\"", "jq", program],
             (None, None) => anyhow::bail!("it has no script"),
         };
         let done = sh(home, scratch.path(), &arguments, &stdin)?;
@@ -118,7 +122,8 @@ fn sh(home: &Path, scratch: &Path, arguments: &[&str], stdin: &[u8]) -> Result<D
     let mut wardian = Command::new(dist::wardian());
     wardian.env_clear().env("WARDIAN_HOME", home).args(["sh", "--direct", "--max-seconds", SECONDS_MAX, "-C"]);
     wardian.arg(scratch);
-    for variable in ["HOME=/workspace", "TMP=/workspace", "LC_ALL=C.UTF-8", "SH=sh"] {
+    // SH and TEST_SHELL are the shell itself, as Oils and smoosh call it.
+    for variable in ["HOME=/workspace", "TMP=/workspace", "LC_ALL=C.UTF-8", "LOGNAME=agent", "SH=sh", "TEST_SHELL=sh"] {
         wardian.args(["--env", variable]);
     }
     wardian.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+/// How a reason begins that is no fault: the case is of another language, or needs what no sandbox has.
+const NOT_APPLICABLE: &str = "Not applicable";
+
 #[derive(Default)]
 pub struct Record(BTreeMap<String, String>);
 
@@ -42,11 +45,23 @@ impl Record {
         Self(failures.iter().map(|(id, why)| (id.clone(), reason(id, why))).collect())
     }
 
+    /// How many of all cases pass, if these do not.
+    pub fn tally(&self, cases: usize) -> String {
+        let passed = cases.saturating_sub(self.0.len());
+        let elsewhere = self.0.values().filter(|why| why.starts_with(NOT_APPLICABLE)).count();
+        let percent = |of: usize| 100.0 * passed as f64 / of.max(1) as f64;
+        let all = format!("{passed} of {cases} cases pass ({:.1} %)", percent(cases));
+        match elsewhere {
+            0 => all,
+            _ => format!("{all}, {elsewhere} are not applicable ({:.1} % of the others)", percent(cases - elsewhere)),
+        }
+    }
+
     pub fn write(&self, path: &Path, name: &str, cases: usize) -> Result<()> {
-        let passed = cases - self.0.len();
         let mut text = format!(
-            "# {name}: {passed} of {cases} cases pass. These do not: a name, two spaces, the reason.\n\
-             # Written by `cargo xtask conformance {name} --bless`. A failure that is not listed here is a regression.\n"
+            "# {name}: {}. These do not: a name, two spaces, the reason.\n\
+             # Written by `cargo xtask conformance {name} --bless`. A failure that is not listed here is a regression.\n",
+            self.tally(cases)
         );
         for (id, why) in &self.0 {
             let _ = writeln!(text, "{id}  {why}");
@@ -55,5 +70,23 @@ impl Record {
             std::fs::create_dir_all(parent)?;
         }
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_people_stay_and_what_is_not_applicable_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt");
+        let failed = |id: &str| (id.to_owned(), "status 1".to_owned());
+        std::fs::write(&path, "# x\nx/1  Not applicable: of another shell\nx/2  status 9\nx/3  status 9\n").unwrap();
+        let record = Record::read(&path).unwrap().with(&[failed("x/1"), failed("x/2")]);
+        assert_eq!(record.tally(11), "9 of 11 cases pass (81.8 %), 1 are not applicable (90.0 % of the others)");
+        record.write(&path, "x", 11).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("x/1  Not applicable: of another shell\nx/2  status 1\n"), "{text}");
     }
 }

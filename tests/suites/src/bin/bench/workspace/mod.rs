@@ -131,6 +131,7 @@ async fn call(
         net: None,
         activities: Arc::default(),
         commands: Arc::default(),
+        jobs: None,
         progress: None,
     };
     let start = Began::now();

@@ -1,0 +1,143 @@
+//! The coreutils: uutils' utilities in one component. It goes by the name that it is called.
+//!
+//! Every utility writes to the process's own streams and ends the process when it likes, so each call is an instance.
+
+mod sort;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+
+use uucore::locale::{self, LocalizationError};
+
+command_kit::program!(run);
+
+/// What uutils' own program says when its texts cannot be read.
+const NO_TEXTS: i32 = 99;
+const NOT_FOUND: i32 = 127;
+
+macro_rules! utilities {
+    ($($name:literal $utility:ident,)*) => {
+        /// The utility of that name.
+        fn utility(name: &str) -> Option<fn(std::vec::IntoIter<OsString>) -> i32> {
+            match name {
+                $($name => Some($utility::uumain),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+utilities! {
+    "arch" uu_arch,
+    "b2sum" uu_b2sum,
+    "base32" uu_base32,
+    "base64" uu_base64,
+    "basename" uu_basename,
+    "basenc" uu_basenc,
+    "cat" uu_cat,
+    "cksum" uu_cksum,
+    "comm" uu_comm,
+    "cp" uu_cp,
+    "csplit" uu_csplit,
+    "cut" uu_cut,
+    "date" uu_date,
+    "dd" uu_dd,
+    "dir" uu_dir,
+    "dircolors" uu_dircolors,
+    "dirname" uu_dirname,
+    "echo" uu_echo,
+    "expand" uu_expand,
+    "expr" uu_expr,
+    "factor" uu_factor,
+    "false" uu_false,
+    "fmt" uu_fmt,
+    "fold" uu_fold,
+    "head" uu_head,
+    "hostid" uu_hostid,
+    "join" uu_join,
+    "link" uu_link,
+    "ln" uu_ln,
+    "ls" uu_ls,
+    "md5sum" uu_md5sum,
+    "mkdir" uu_mkdir,
+    "mktemp" uu_mktemp,
+    "mv" uu_mv,
+    "nice" uu_nice,
+    "nl" uu_nl,
+    "nproc" uu_nproc,
+    "numfmt" uu_numfmt,
+    "od" uu_od,
+    "paste" uu_paste,
+    "pathchk" uu_pathchk,
+    "pr" uu_pr,
+    "printenv" uu_printenv,
+    "printf" uu_printf,
+    "ptx" uu_ptx,
+    "pwd" uu_pwd,
+    "readlink" uu_readlink,
+    "realpath" uu_realpath,
+    "rm" uu_rm,
+    "rmdir" uu_rmdir,
+    "seq" uu_seq,
+    "sha1sum" uu_sha1sum,
+    "sha224sum" uu_sha224sum,
+    "sha256sum" uu_sha256sum,
+    "sha384sum" uu_sha384sum,
+    "sha512sum" uu_sha512sum,
+    "shred" uu_shred,
+    "shuf" uu_shuf,
+    "sleep" uu_sleep,
+    "sort" uu_sort,
+    "split" uu_split,
+    "sum" uu_sum,
+    "tail" uu_tail,
+    "tee" uu_tee,
+    "[" uu_test,
+    "test" uu_test,
+    "touch" uu_touch,
+    "tr" uu_tr,
+    "true" uu_true,
+    "truncate" uu_truncate,
+    "tsort" uu_tsort,
+    "tty" uu_tty,
+    "uname" uu_uname,
+    "unexpand" uu_unexpand,
+    "uniq" uu_uniq,
+    "unlink" uu_unlink,
+    "vdir" uu_vdir,
+    "wc" uu_wc,
+    "yes" uu_yes,
+}
+
+/// Whose texts a utility has.
+fn texts(name: &str) -> &str {
+    match name {
+        "[" => "test",
+        "dir" | "vdir" => "ls",
+        _ => name,
+    }
+}
+
+fn run() -> i32 {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = arguments.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let Some(utility) = utility(&name) else {
+        eprintln!("{name}: there is no such utility among the coreutils");
+        return NOT_FOUND;
+    };
+    if let Err(error) = locale::setup_localization(texts(&name)) {
+        match error {
+            LocalizationError::ParseResource { error, snippet } => eprintln!("{name}: {snippet}: {error:?}"),
+            other => eprintln!("{name}: {other}"),
+        }
+        return NO_TEXTS;
+    }
+    let status = if name == "sort" { sort::run(arguments) } else { utility(arguments.into_iter()) };
+    if let Err(error) = std::io::stdout().flush() {
+        eprintln!("{name}: cannot write: {error}");
+        return status.max(1);
+    }
+    status
+}

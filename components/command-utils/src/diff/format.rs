@@ -1,0 +1,216 @@
+//! How changes are shown.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use super::lines::{Change, Lines, groups};
+use super::options::{Format, Options};
+
+/// The two files of a comparison.
+pub struct Pair<'a> {
+    pub before: Lines<'a>,
+    pub after: Lines<'a>,
+    /// What stands in their headers: a label, or name and time.
+    pub headers: [String; 2],
+}
+
+/// # Errors
+/// When they cannot be written.
+pub fn show(pair: &Pair<'_>, changes: &[Change], options: &Options, to: &mut impl Write) -> io::Result<()> {
+    let mut out = Out { to, color: options.color };
+    match options.format {
+        Format::Normal => normal(pair, changes, &mut out),
+        Format::Unified(lines) => unified(pair, changes, lines, options, &mut out),
+        Format::Context(lines) => context(pair, changes, lines, options, &mut out),
+        Format::SideBySide => super::side::show(pair, changes, options, out.to),
+        Format::Brief => Ok(()),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Color {
+    None,
+    Header,
+    Place,
+    Removed,
+    Added,
+}
+
+struct Out<'w, W> {
+    to: &'w mut W,
+    color: bool,
+}
+
+impl<W: Write> Out<'_, W> {
+    fn text(&mut self, color: Color, text: &str) -> io::Result<()> {
+        self.line(color, text, b"\n")
+    }
+
+    /// A line of a file after a mark, and that its end is missing if it is.
+    fn line(&mut self, color: Color, mark: &str, line: &[u8]) -> io::Result<()> {
+        let code = match color {
+            Color::None => "",
+            Color::Header => "\x1b[1m",
+            Color::Place => "\x1b[36m",
+            Color::Removed => "\x1b[31m",
+            Color::Added => "\x1b[32m",
+        };
+        let is_colored = self.color && !code.is_empty();
+        let text = line.strip_suffix(b"\n");
+        if is_colored {
+            self.to.write_all(code.as_bytes())?;
+        }
+        self.to.write_all(mark.as_bytes())?;
+        self.to.write_all(text.unwrap_or(line))?;
+        if is_colored {
+            self.to.write_all(b"\x1b[0m")?;
+        }
+        self.to.write_all(b"\n")?;
+        if text.is_none() {
+            self.to.write_all(b"\\ No newline at end of file\n")?;
+        }
+        Ok(())
+    }
+}
+
+fn normal<W: Write>(pair: &Pair<'_>, changes: &[Change], out: &mut Out<'_, W>) -> io::Result<()> {
+    // Of nothing, the line before it.
+    let place = |range: &Range<usize>| match range.len() {
+        0 => range.start.to_string(),
+        1 => (range.start + 1).to_string(),
+        _ => format!("{},{}", range.start + 1, range.end),
+    };
+    for change in changes {
+        let letter = match (change.before.is_empty(), change.after.is_empty()) {
+            (true, _) => 'a',
+            (_, true) => 'd',
+            _ => 'c',
+        };
+        out.text(Color::Place, &format!("{}{letter}{}", place(&change.before), place(&change.after)))?;
+        for line in &pair.before.all[change.before.clone()] {
+            out.line(Color::Removed, "< ", line)?;
+        }
+        if letter == 'c' {
+            out.text(Color::None, "---")?;
+        }
+        for line in &pair.after.all[change.after.clone()] {
+            out.line(Color::Added, "> ", line)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a group of changes covers, with its context.
+fn extent(pair: &Pair<'_>, group: &[Change], lines: usize) -> (Range<usize>, Range<usize>) {
+    let (first, last) = (&group[0], &group[group.len() - 1]);
+    let before = lines.min(first.before.start).min(first.after.start);
+    let rest = (pair.before.all.len() - last.before.end).min(pair.after.all.len() - last.after.end);
+    let after = lines.min(rest);
+    (first.before.start - before..last.before.end + after, first.after.start - before..last.after.end + after)
+}
+
+/// The last line before a group that looks like the beginning of a function, as GNU has it.
+fn function(pair: &Pair<'_>, until: usize, options: &Options) -> String {
+    if !options.show_function {
+        return String::new();
+    }
+    let begins =
+        |line: &&&[u8]| line.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$'));
+    let Some(line) = pair.before.all[..until].iter().rev().find(begins) else { return String::new() };
+    let line = String::from_utf8_lossy(line);
+    let line: String = line.trim_end().chars().take(40).collect();
+    format!(" {}", line.trim_end())
+}
+
+fn unified<W: Write>(
+    pair: &Pair<'_>,
+    changes: &[Change],
+    lines: usize,
+    options: &Options,
+    out: &mut Out<'_, W>,
+) -> io::Result<()> {
+    out.text(Color::Header, &format!("--- {}", pair.headers[0]))?;
+    out.text(Color::Header, &format!("+++ {}", pair.headers[1]))?;
+    let place = |range: &Range<usize>| match range.len() {
+        0 => format!("{},0", range.start),
+        1 => (range.start + 1).to_string(),
+        length => format!("{},{length}", range.start + 1),
+    };
+    for group in groups(changes, lines) {
+        let (before, after) = extent(pair, group, lines);
+        let function = function(pair, before.start, options);
+        out.text(Color::Place, &format!("@@ -{} +{} @@{function}", place(&before), place(&after)))?;
+        let mut at = before.start;
+        for change in group {
+            for line in &pair.before.all[at..change.before.start] {
+                out.line(Color::None, " ", line)?;
+            }
+            for line in &pair.before.all[change.before.clone()] {
+                out.line(Color::Removed, "-", line)?;
+            }
+            for line in &pair.after.all[change.after.clone()] {
+                out.line(Color::Added, "+", line)?;
+            }
+            at = change.before.end;
+        }
+        for line in &pair.before.all[at..before.end] {
+            out.line(Color::None, " ", line)?;
+        }
+    }
+    Ok(())
+}
+
+fn context<W: Write>(
+    pair: &Pair<'_>,
+    changes: &[Change],
+    lines: usize,
+    options: &Options,
+    out: &mut Out<'_, W>,
+) -> io::Result<()> {
+    out.text(Color::Header, &format!("*** {}", pair.headers[0]))?;
+    out.text(Color::Header, &format!("--- {}", pair.headers[1]))?;
+    let place = |range: &Range<usize>| match range.len() {
+        0 => range.start.to_string(),
+        1 => (range.start + 1).to_string(),
+        _ => format!("{},{}", range.start + 1, range.end),
+    };
+    for group in groups(changes, lines) {
+        let (before, after) = extent(pair, group, lines);
+        out.text(Color::None, &format!("***************{}", function(pair, before.start, options)))?;
+        out.text(Color::Place, &format!("*** {} ****", place(&before)))?;
+        if group.iter().any(|change| !change.before.is_empty()) {
+            let mut at = before.start;
+            for change in group.iter().filter(|change| !change.before.is_empty()) {
+                for line in &pair.before.all[at..change.before.start] {
+                    out.line(Color::None, "  ", line)?;
+                }
+                let mark = if change.after.is_empty() { "- " } else { "! " };
+                for line in &pair.before.all[change.before.clone()] {
+                    out.line(Color::Removed, mark, line)?;
+                }
+                at = change.before.end;
+            }
+            for line in &pair.before.all[at..before.end] {
+                out.line(Color::None, "  ", line)?;
+            }
+        }
+        out.text(Color::Place, &format!("--- {} ----", place(&after)))?;
+        if group.iter().any(|change| !change.after.is_empty()) {
+            let mut at = after.start;
+            for change in group.iter().filter(|change| !change.after.is_empty()) {
+                for line in &pair.after.all[at..change.after.start] {
+                    out.line(Color::None, "  ", line)?;
+                }
+                let mark = if change.before.is_empty() { "+ " } else { "! " };
+                for line in &pair.after.all[change.after.clone()] {
+                    out.line(Color::Added, mark, line)?;
+                }
+                at = change.after.end;
+            }
+            for line in &pair.after.all[at..after.end] {
+                out.line(Color::None, "  ", line)?;
+            }
+        }
+    }
+    Ok(())
+}
