@@ -11,11 +11,18 @@ import shutil
 import subprocess
 import sys
 
+import addresses
+import wasm
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMEOUT_SECONDS = 15 * 60
 
-MODULE, COMPONENT = 1, 4
-CORE_VERSION = b"\x01\x00\x00\x00"
+# Of the contracts in the repository, and of the component's world.
+VENDORED, LINKED = "0.2.6", "0.2.12"
+EXIT = "  exit: func(status: result);\n"
+EXIT_WITH_CODE = f"  @since(version = {LINKED})\n  exit-with-code: func(status-code: u8);\n"
+
+CUSTOM, MODULE, COMPONENT = 0, 1, 4
 
 
 def main(sources, tool, packages, work, output):
@@ -27,19 +34,38 @@ def main(sources, tool, packages, work, output):
     shutil.copytree(os.path.join(HERE, "packages"), site, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     bootstrap = os.path.join(work, "bootstrap")
     shutil.copytree(os.path.join(HERE, "bootstrap"), bootstrap, ignore=shutil.ignore_patterns("__pycache__"))
+    wit = os.path.join(work, "wit")
+    shutil.copytree(os.path.join(HERE, "wit"), wit)
+    copy_contracts(os.path.join(wit, "deps"))
     # Whoever has no packages of an environment to offer gets those of the machine: so there is an empty one.
     nothing = os.path.join(work, "nothing")
     os.makedirs(os.path.join(nothing, "lib", "python3", "site-packages"))
     linked = os.path.join(work, "linked.wasm")
     command = [sys.executable, "-c", "import sys; from componentize_py import script; sys.exit(script())", "--quiet"]
-    command += ["-d", os.path.join(HERE, "wit"), "-w", "python-runtime", "componentize", "wardian_boot"]
+    command += ["-d", wit, "-w", "python-runtime", "componentize", "wardian_boot"]
     command += ["-p", bootstrap, "-p", site, "-o", linked]
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": tool, "VIRTUAL_ENV": nothing}
     subprocess.run(command, env=environment, check=True, timeout=TIMEOUT_SECONDS)
     with open(linked, "rb") as file:
         component = file.read()
     with open(output, "wb") as file:
-        file.write(stripped(component))
+        file.write(stripped(addresses.written_in(component)))
+
+
+def copy_contracts(target):
+    """WASI's, as the version that the linker accepts beside what its own libraries have. Releases of 0.2 only add."""
+    contracts = os.path.join(HERE, "..", "wit")
+    for name in sorted(os.listdir(contracts)):
+        if not name.startswith("wasi-") or name == "wasi-config":
+            continue
+        for file in sorted(os.listdir(os.path.join(contracts, name))):
+            with open(os.path.join(contracts, name, file)) as stream:
+                text = stream.read().replace(f"@{VENDORED}", f"@{LINKED}")
+            # Since then there is one function more.
+            text = text.replace(EXIT, EXIT + EXIT_WITH_CODE)
+            os.makedirs(os.path.join(target, name), exist_ok=True)
+            with open(os.path.join(target, name, file), "w") as stream:
+                stream.write(text)
 
 
 def copy_package(package, packages, site):
@@ -51,50 +77,34 @@ def copy_package(package, packages, site):
     with open(os.path.join(packages, folders[0], "RECORD")) as file:
         files = [line.rpartition(",")[0].rpartition(",")[0].strip('"') for line in file.read().splitlines()]
     only = {f"{name}/{entry}.py" for entry in package.get("only", ())}
+    without = tuple(f"{name}/{entry}" for entry in package.get("without", ()))
     for entry in sorted(files):
-        unwanted = entry.endswith((".so", ".pyc", ".c", ".pyi", ".pyx")) or entry.startswith(("..", "/"))
-        if unwanted or (only and ".dist-info/" not in entry and entry not in only):
+        unwanted = entry.endswith((".so", ".pyc", ".c", ".pyi", ".pyx", ".exe")) or entry.startswith(("..", "/", *without))
+        if unwanted or (only and "_vendor" in entry) or (only and ".dist-info/" not in entry and entry not in only):
             continue
         os.makedirs(os.path.dirname(os.path.join(site, entry)), exist_ok=True)
         shutil.copyfile(os.path.join(packages, entry), os.path.join(site, entry))
+        if entry.endswith(".dist-info/METADATA"):
+            without_readme(os.path.join(site, entry))
+
+
+def without_readme(file):
+    """Metadata end with what a package's page on an index says."""
+    with open(file, encoding="utf-8") as stream:
+        head = stream.read().partition("\n\n")[0]
+    with open(file, "w", encoding="utf-8") as stream:
+        stream.write(head + "\n")
 
 
 def stripped(binary):
     """The same component or module without custom sections: names of functions, which nobody is shown."""
-    is_module = binary[4:8] == CORE_VERSION
-    parts, position = [binary[:8]], 8
-    while position < len(binary):
-        kind = binary[position]
-        size, start = number(binary, position + 1)
-        content = binary[start : start + size]
-        position = start + size
-        if kind == 0:
-            continue
-        if not is_module and kind in (MODULE, COMPONENT):
+    parts = []
+    for kind, content in wasm.sections(binary):
+        if kind in (MODULE, COMPONENT) and not wasm.is_module(binary):
             content = stripped(content)
-        parts += [bytes([kind]), encoded(len(content)), content]
-    return b"".join(parts)
-
-
-def number(binary, position):
-    """LEB128: the number, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = binary[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, position
-
-
-def encoded(value):
-    result = bytearray()
-    while value >= 0x80:
-        result.append(value & 0x7F | 0x80)
-        value >>= 7
-    result.append(value)
-    return bytes(result)
+        if kind != CUSTOM:
+            parts.append((kind, content))
+    return wasm.joined(binary[:8], parts)
 
 
 if __name__ == "__main__":

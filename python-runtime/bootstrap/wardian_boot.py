@@ -4,7 +4,7 @@ The last line runs once, while the component is built; memory is kept as it is a
 """
 
 from wit_world import exports
-from wit_world.imports import environment, exit as wasi_exit
+from wit_world.imports import environment, exit as wasi_exit, outgoing_handler, streams, types  # noqa: F401
 
 from _wardian import harvest, runner
 

@@ -13,13 +13,13 @@ import socket
 import subprocess
 import threading
 
-said(lambda: __import__("ssl"))
+said(lambda: __import__("_ssl"))
 said(lambda: __import__("ctypes"))
 said(lambda: __import__("numpy"))
 said(lambda: subprocess.run(["ls"]))
 said(lambda: os.system("ls"))
 said(lambda: os.fork())
 said(lambda: threading.Thread(target=print).start())
-said(lambda: socket.create_connection(("example.com", 80)))
+said(lambda: socket.create_connection(("example.com", 25)).recv(1))
 said(lambda: __import__("multiprocessing").Pool())
 print(importlib.util.find_spec("numpy"), importlib.util.find_spec("fcntl"), hasattr(os, "fork"))

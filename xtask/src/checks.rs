@@ -253,16 +253,27 @@ pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
 }
 
-/// `cargo xtask bench [ARGUMENT..]`.
+/// `cargo xtask bench [PART..]`; the parts `python` and `browser` are programs of their own.
 pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let _lock = workspace.lock()?;
     native::build(workspace)?;
+    if let [what] = arguments
+        && what == "browser"
+    {
+        return browser::bench(workspace);
+    }
+    let (python, parts): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|part| *part == "python");
     // Not `cargo run`, which selects one package: see `native::PACKAGES`.
-    for name in ["bench", "bench-python"] {
-        let bench = native::build_binary(workspace, name)?;
-        let mut bench = Command::new(bench);
-        bench.current_dir(&workspace.root).args(arguments);
-        process::run(&mut bench, BUILD_TIMEOUT)?;
+    let run = |name: &str, parts: &[&String]| {
+        let mut bench = Command::new(native::build_binary(workspace, name)?);
+        bench.current_dir(&workspace.root).args(parts);
+        process::run(&mut bench, BUILD_TIMEOUT)
+    };
+    if !parts.is_empty() || python.is_empty() {
+        run("bench", &parts)?;
+    }
+    if !python.is_empty() || parts.is_empty() {
+        run("bench-python", &[])?;
     }
     Ok(())
 }

@@ -16,6 +16,19 @@ use crate::workspace::{self, Workspace};
 
 const FOLDER: &str = "python-runtime";
 
+/// What it follows from: in that folder, or beside it.
+const INPUTS: [&str; 9] = [
+    "SOURCES.toml",
+    "build.py",
+    "addresses.py",
+    "wasm.py",
+    "bootstrap",
+    "packages",
+    "wit",
+    "../wit",
+    "../xtask/src/python.rs",
+];
+
 /// Where in `dist` it goes.
 const OUTPUT: &str = "python/python_runtime.wasm";
 
@@ -55,13 +68,7 @@ pub fn build(workspace: &Workspace) -> Result<Component> {
     workspace::step("python", || {
         let output = workspace.dist.join(OUTPUT);
         let mut inputs = Inputs::new();
-        inputs.sources(
-            workspace,
-            &["SOURCES.toml", "build.py", "bootstrap", "packages", "wit", "../xtask/src/python.rs"]
-                .map(|name| format!("{FOLDER}/{name}"))
-                .each_ref()
-                .map(String::as_str),
-        )?;
+        inputs.sources(workspace, &INPUTS.map(|name| format!("{FOLDER}/{name}")).each_ref().map(String::as_str))?;
         let cache = workspace.cache.join("python");
         let kept = cache.join(format!("runtime-{:016x}.wasm", inputs.hash()));
         let is_kept = kept.is_file();

@@ -18,8 +18,8 @@ use tool_kit::{Context, Tool};
 const DESCRIPTION: &str = "Runs a Python 3.14 program in a sandbox and returns what it printed (stdout and stderr together), \
     its exit status, and the images that it showed. The program sees the project's files in the working directory, \
     /workspace, and may change them; /tmp is for scratch. The standard library, pytest, PyYAML, attrs, Jinja2, \
-    python-dateutil, tabulate and Markdown are there; there are no processes, threads, sockets or native packages such as \
-    numpy. Only what is printed comes back: print the values that you want to see. display(x) shows an image: bytes or \
+    python-dateutil, tabulate, Markdown and requests are there; http and https requests reach the hosts that are allowed; \
+    there are no processes, threads, other sockets or native packages such as numpy. Only what is printed comes back: print the values that you want to see. display(x) shows an image: bytes or \
     the path of a PNG, JPEG, GIF, WebP or SVG. With session=true variables, functions and imports are kept for the next \
     call with session=true. Data: {status, ended, wall_ms, output_bytes, output_file, images}.";
 

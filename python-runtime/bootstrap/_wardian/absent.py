@@ -8,16 +8,16 @@ THREADS = (
     _SANDBOX + "has no threads; call the function directly, or use concurrent.futures.ThreadPoolExecutor or asyncio, "
     "which run one thing at a time here"
 )
-SOCKETS = _SANDBOX + "has no sockets; fetch pages with the WebFetch tool or with the shell's curl"
+SOCKETS = _SANDBOX + "has no sockets; http and https work, through urllib.request, http.client and requests"
 NATIVE = _SANDBOX + "loads no native code; use a pure-Python module"
 TERMINAL = _SANDBOX + "has no terminal to control; print plain text"
 LEFT_OUT = "it is left out of " + _SANDBOX + "to keep Python small"
 
-_INSTALL = "nothing can be installed for all of " + _SANDBOX.rstrip() + "; unpack a pure-Python wheel into .wardian/site-packages"
+_INSTALL = _SANDBOX + "has no environments; python3 -m pip install puts packages into the workspace"
 _FORMAT = "{} is not built into " + _SANDBOX.rstrip() + "; use gzip, zlib or zipfile, or the shell's {}"
 
 MODULES = {
-    "_ssl": _SANDBOX + "has no sockets and so no TLS; fetch https pages with the WebFetch tool or the shell's curl",
+    "_ssl": _SANDBOX + "speaks TLS outside; https works, through ssl, urllib.request and requests",
     "_ctypes": NATIVE,
     "_bz2": _FORMAT.format("bzip2", "bzip2"),
     "_lzma": _FORMAT.format("xz", "xz"),
@@ -61,7 +61,6 @@ MODULES = {
     "_pydecimal": LEFT_OUT + "; decimal is there",
     "_hashlib": _SANDBOX + "has no OpenSSL; hashlib has md5, sha1, sha2, sha3 and blake2",
     "ensurepip": _INSTALL,
-    "pip": _INSTALL,
     "venv": _INSTALL,
     "numpy": NATIVE + ": statistics, array and math are there",
     "pandas": NATIVE + ": csv, sqlite3 and statistics are there",
@@ -69,8 +68,6 @@ MODULES = {
     "matplotlib": NATIVE + ": write SVG and show it with wardian.display()",
     "PIL": NATIVE,
     "lxml": NATIVE + ": xml.etree.ElementTree, html.parser and bs4 are there",
-    "requests": SOCKETS,
-    "httpx": SOCKETS,
     "psutil": _SANDBOX + "has no processes to look at",
 }
 

@@ -1,6 +1,5 @@
 """Build time only: reads everything that a program may import into the archive, and imports what many will."""
 
-import ast
 import builtins
 import gc
 import importlib.machinery
@@ -10,7 +9,7 @@ import os
 import sys
 import types
 
-from _wardian import absent, archive, loop, patches, runner, session, tail
+from _wardian import absent, archive, loop, patches, runner, session, tail, wire
 
 # Where componentize-py shows the folders that it is given, in order: this one, and the packages.
 PACKAGES = "/1"
@@ -22,9 +21,9 @@ IMPORTLIB = "<frozen importlib._bootstrap_external>"
 LEFT_OUT = {
     "__phello__", "config-3.14-wasm32-wasi", "curses", "ensurepip", "idlelib", "pydoc_data", "tkinter", "turtle.py",
     "turtledemo", "venv", "site-packages", "ctypes", "multiprocessing", "__hello__.py", "lib-dynload", "_pydatetime.py", "_pydecimal.py",
-    "_pyio.py", "_ios_support.py", "_android_support.py", "_apple_support.py", "_aix_support.py", "_osx_support.py",
+    "_pyio.py", "ssl.py", "_ios_support.py", "_android_support.py", "_apple_support.py", "_aix_support.py", "_osx_support.py",
 }  # fmt: skip
-LEFT_OUT_INSIDE = {"windows_events.py", "windows_utils.py", "process.py"}
+LEFT_OUT_INSIDE = {"windows_events.py", "windows_utils.py", "proactor_events.py", "process.py"}
 
 # Of the interactive interpreter only what debuggers and documentation import.
 PYREPL = {"__init__.py", "pager.py", "trace.py", "types.py", "utils.py"}
@@ -39,11 +38,22 @@ COMPILED = tuple("""
     locale logging/ mimetypes numbers opcode pickle pkgutil platform posixpath pprint queue quopri sched secrets selectors
     shlex signal socket sqlite3/ stat statistics stringprep subprocess sysconfig/__init__ tarfile threading timeit
     tokenize tomllib/ tracemalloc unittest/ urllib/ uuid xml/etree/ xml/__init__ zipfile/ zoneinfo/
-    _pytest/ attr/ attrs/ dateutil/ iniconfig/ jinja2/ markupsafe/ pluggy/ py pygments/ pytest/ six tabulate yaml/ tzdata/
+    _pytest/ attr/ attrs/ charset_normalizer/ dateutil/
+    idna/__init__ idna/core idna/intranges idna/package_data iniconfig/ installer/ jinja2/ markupsafe/ pip/
+    pluggy/ py pygments/ pytest/ requests/ resolvelib/ six ssl tabulate urllib3/ yaml/ tzdata/
 """.split())  # fmt: skip
 
-# Long comments on tests' machinery that nobody asks `help` for.
-WITHOUT_DOCS = "_pytest/"
+# Long comments on machinery that hardly anybody asks `help` for.
+WITHOUT_DOCS = (
+    "_pytest/", "attr/", "charset_normalizer/", "dateutil/", "idna/", "installer/", "jinja2/", "pygments/", "requests/",
+    "resolvelib/", "tabulate", "urllib3/",
+)  # fmt: skip
+
+# Of the standard library, what programs seldom see in tracebacks: lines of these have no marks below them.
+WITHOUT_COLUMNS = (
+    "asyncio/", "concurrent/", "email/", "encodings/", "html/", "http/", "importlib/", "logging/", "pydoc", "tarfile",
+    "unittest/", "urllib/", "xml/", "zipfile/",
+)  # fmt: skip
 
 # Kept imported: what agents' programs begin with. Costs nothing at a start and thrice its compiled size in memory.
 WARM = """
@@ -57,7 +67,7 @@ WARM = """
 PRESENT = """
     sys builtins _frozen_importlib _imp _thread _warnings _weakref _io marshal posix _frozen_importlib_external time
     zipimport _codecs codecs encodings.aliases encodings encodings.utf_8 _signal _abc abc io __main__ _stat stat
-    _collections_abc errno genericpath posixpath os.path os _sitebuiltins site
+    _collections_abc errno genericpath posixpath os.path os _sitebuiltins site select
 """.split()
 
 
@@ -78,7 +88,7 @@ def fill():
 
 def _name_ourselves():
     """Says in tracebacks what is ours. Frames of importlib are left out, and the archive's are as good as that."""
-    for module in (absent, loop, patches, runner, session, archive, tail):
+    for module in (absent, loop, patches, runner, session, wire, archive, tail):
         is_import = module in (archive, tail)
         _name(vars(module), IMPORTLIB if is_import else runner.FILE, set())
         module.__file__ = runner.FILE
@@ -136,23 +146,69 @@ def _compile():
             del archive.CODE[name]
             continue
         inner = name.removeprefix(archive.SITE + "/")
-        tree = ast.parse(archive.SOURCE[name], name)
-        if inner.startswith(WITHOUT_DOCS):
-            tree = Undocumented().visit(tree)
-        archive.CODE[name] = marshal.dumps(compile(tree, name, "exec", dont_inherit=True))
+        code = compile(archive.SOURCE[name], name, "exec", dont_inherit=True)
+        is_package = inner != name
+        module = inner.removeprefix(archive.ROOT + "/")
+        if is_package or module.startswith(WITHOUT_COLUMNS):
+            code = _slimmed(code, not (is_package and module.startswith(WITHOUT_DOCS)))
         # Nobody reads tables of encodings, or packages, line by line.
-        if inner != name or inner.startswith(archive.ROOT + "/encodings/"):
+        if is_package or module.startswith("encodings/"):
             del archive.SOURCE[name]
+        archive.CODE[name] = marshal.dumps(code)
 
 
-class Undocumented(ast.NodeTransformer):
-    def _without(self, node):
-        self.generic_visit(node)
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body[0].value.value = ""
-        return node
+# Of a code object: its first constant is what it says of itself.
+HAS_DOCSTRING = 0x4000000
 
-    visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _without
+
+def _slimmed(code, has_docs):
+    """The same code without the columns of its instructions, which mark places in a source line."""
+    consts = [_slimmed(const, has_docs) if isinstance(const, types.CodeType) else const for const in code.co_consts]
+    if not has_docs and code.co_flags & HAS_DOCSTRING:
+        consts[0] = ""
+    return code.replace(co_consts=tuple(consts), co_linetable=_lines(code.co_linetable))
+
+
+def _lines(table):
+    """A table of positions, with lines alone: see `Objects/locations.md` of CPython."""
+    entries, position = [], 0
+    while position < len(table):
+        kind, length = table[position] >> 3 & 15, (table[position] & 7) + 1
+        position += 1
+        delta = 0
+        if kind in (13, 14):
+            raw = shift = 0
+            while True:
+                byte = table[position]
+                position += 1
+                raw |= (byte & 63) << shift
+                shift += 6
+                if not byte & 64:
+                    break
+            delta = -(raw >> 1) if raw & 1 else raw >> 1
+        elif 10 <= kind <= 12:
+            delta = kind - 10
+        # What is left of the entry are columns: bytes without the first bit.
+        while position < len(table) and not table[position] & 128:
+            position += 1
+        is_line = kind != 15
+        if entries and entries[-1][0] and is_line and delta == 0:
+            entries[-1][2] += length
+        else:
+            entries.append([is_line, delta, length])
+    result = bytearray()
+    for is_line, delta, length in entries:
+        while length > 0:
+            result.append(128 | (13 if is_line else 15) << 3 | min(length, 8) - 1)
+            if is_line:
+                raw = -delta << 1 | 1 if delta < 0 else delta << 1
+                while raw >= 64:
+                    result.append(raw & 63 | 64)
+                    raw >>= 6
+                result.append(raw)
+            delta = 0
+            length -= 8
+    return bytes(result)
 
 
 def _adopt():
@@ -248,9 +304,11 @@ def _tidy_memory():
     """What was freed while building is filled with zeros, which the component need not carry."""
     sys.path_importer_cache.clear()
     gc.collect()
-    highest = max(id(bytes(1 << 20)) for _ in range(4))
+    # Behind everything: so large a hole there is not.
+    highest = id(bytes(8 << 20))
     blocks = []
-    for size in (1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 10, 600):
+    # The last ones lie in pools of small objects, which are kept for such, and the sizes are the largest of their kind.
+    for size in (1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 10, 600, 492, 364, 236, 108):
         while True:
             block = bytes(size)
             if id(block) >= highest:

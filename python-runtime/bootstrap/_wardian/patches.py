@@ -5,7 +5,7 @@ Each function gets the module after it ran. What works in another way is replace
 
 import sys
 
-from _wardian import absent, archive, loop
+from _wardian import absent, archive, loop, wire
 
 
 def _thread(module):
@@ -51,17 +51,32 @@ def _executor(module):
 
 
 def _socket(module):
-    def __init__(self, *args, **kwargs):
-        refused()
+    wire.install(module)
 
-    refused = absent.refuse(absent.SOCKETS, PermissionError)
-    module.socket.__init__ = __init__
-    # What is closed or collected without ever having been opened.
-    module.socket.__del__ = lambda self: None
-    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "socketpair"):
-        setattr(module, name, refused)
-    for name in ("create_connection", "create_server", "fromfd"):
-        setattr(module, name, refused)
+
+def _urllib_request(module):
+    """Redirects are followed outside; which URL answered, a header says."""
+    original = module.AbstractHTTPHandler.do_open
+
+    def do_open(self, http_class, req, **http_conn_args):
+        response = original(self, http_class, req, **http_conn_args)
+        response.url = response.headers.get("wardian-url") or response.url
+        return response
+
+    module.AbstractHTTPHandler.do_open = do_open
+
+
+def _requests_adapters(module):
+    """The same; and certificates are checked outside, with those that are trusted there."""
+    original = module.HTTPAdapter.build_response
+
+    def build_response(self, req, resp):
+        response = original(self, req, resp)
+        response.url = response.headers.get("wardian-url") or response.url
+        return response
+
+    module.HTTPAdapter.build_response = build_response
+    module.HTTPAdapter.cert_verify = lambda self, conn, url, verify, cert: None
 
 
 def _subprocess(module):
@@ -117,7 +132,9 @@ def _pytest_compat(module):
 
 PATCHES = {
     "concurrent.futures.thread": _executor,
+    "requests.adapters": _requests_adapters,
     "socket": _socket,
+    "urllib.request": _urllib_request,
     "subprocess": _subprocess,
     "asyncio": _asyncio,
     "_pytest.capture": _pytest_capture,
@@ -128,5 +145,8 @@ PATCHES = {
 
 def install():
     archive.PATCHES.update(PATCHES)
+    import select
+
+    wire.poll(select)
     _thread(sys.modules["_thread"])
     _os(sys.modules["os"])

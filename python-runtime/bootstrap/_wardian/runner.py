@@ -145,13 +145,24 @@ def _search_path(options):
         path += [entry and os.path.abspath(entry) for entry in variable.split(":")]
     path.append(archive.ROOT)
     if not options.has("no_site"):
-        installed = os.path.abspath(WORKSPACE_PACKAGES)
-        if not options.has("isolated") and os.path.isdir(installed):
-            path.append(installed)
+        if not options.has("isolated"):
+            path += _installed()
         path.append(archive.SITE)
     sys.path[:] = path
     sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = archive.ROOT
     sys.executable = "/bin/python3"
+
+
+def _installed():
+    """Packages of the workspace: those of the nearest folder from here up that has some."""
+    folder = os.getcwd()
+    while True:
+        installed = os.path.join(folder, WORKSPACE_PACKAGES)
+        if os.path.isdir(installed):
+            return [installed]
+        if folder == os.path.dirname(folder):
+            return []
+        folder = os.path.dirname(folder)
 
 
 def _run(options, module):

@@ -16,6 +16,8 @@ class Tail:
 
     @staticmethod
     def find_distributions(context=None):
+        if archive.SITE not in getattr(context, "path", sys.path):
+            return
         name = getattr(context, "name", None)
         wanted = None if name is None else _normal(name)
         for folder in sorted(archive.FOLDERS.get(archive.SITE, ())):

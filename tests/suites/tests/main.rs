@@ -20,6 +20,7 @@ mod net_session;
 mod net_tls;
 mod powers;
 mod python;
+mod python_net;
 #[cfg(unix)]
 mod review;
 #[cfg(unix)]
