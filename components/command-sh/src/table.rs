@@ -68,7 +68,9 @@ fn derived() -> String {
     for (component, commands) in &components {
         let names: BTreeSet<&String> =
             commands.iter().filter(|name| runs_as_process(name, built_in.contains(*name))).collect();
-        text.push_str(&format!("**{component}**:\n{}\n\n", wrapped(names)));
+        if !names.is_empty() {
+            text.push_str(&format!("**{component}**:\n{}\n\n", wrapped(names)));
+        }
     }
     let inside = |name: &&String| !(all.contains(name) && AS_PROCESSES.contains(&name.as_str()));
     let (both, only): (Vec<&String>, Vec<&String>) =
