@@ -163,7 +163,9 @@ struct Files {
 impl Files {
     fn new() -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let name = |end: &str| std::env::temp_dir().join(format!(".sort-{since}-{end}")).to_string_lossy().into_owned();
+        // std knows no folder for temporary files under WASI, and panics if it is asked for one.
+        let folder = std::env::var("TMPDIR").unwrap_or_else(|_| "/tmp".to_owned());
+        let name = |end: &str| format!("{folder}/.sort-{since}-{end}");
         Self { from: name("from"), to: name("to") }
     }
 
