@@ -168,7 +168,9 @@ for (const { name, provider, file } of job.agents) {
 }
 for (const { name, file } of job.tools) {
   const { digest, data } = find(name);
-  const entry = { name, digest, program: await program(name, readFileSync(file), components), tools: await describe(name, data) };
+  const http = data.toString("latin1").match(/wasi:http\/outgoing-handler@[0-9.]+/)?.[0];
+  const made = await program(name, readFileSync(file), components);
+  const entry = { name, digest, program: made, tools: await describe(name, data), ...(http ? { http } : {}) };
   if (job.tests.includes(name)) manifest.tests[name] = entry;
   else manifest.tools.push(entry);
 }

@@ -6,6 +6,9 @@ import { cli, NO_INPUT } from "./capability/cli.js";
 import { config } from "./capability/config.js";
 import type { Control } from "./capability/control.js";
 import { Mounts, type Tap } from "./capability/filesystem.js";
+import { http } from "./capability/http.js";
+import { sendHere, sendNothing } from "./capability/http/net.js";
+import type { Sending } from "./capability/http/send.js";
 import { observer } from "./capability/observer.js";
 import { Captured, output } from "./capability/output.js";
 import { sandbox, type SandboxOptions } from "./capability/sandbox.js";
@@ -24,6 +27,8 @@ export interface Start extends SandboxOptions {
   /** Whether a review may write to the project. */
   commits: boolean;
   provider: Record<string, string>;
+  /** The network of the model's provider. None: it has none. */
+  sending: Sending | undefined;
   control: Control;
   asking: Asking;
   /** Told of what is written to the session's folder. */
@@ -91,6 +96,7 @@ export class Agent {
         stderr: () => output(meter, stderr),
       }),
       ...mounts.imports(),
+      ...http(options.sending ? sendHere(options.sending) : sendNothing),
       "wasi:config/store": config(options.provider),
       "wardian:host/sandbox": sandbox(options),
       "wardian:host/approver": approver(options.asking),

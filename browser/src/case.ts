@@ -11,14 +11,17 @@ import {
 } from "./api.js";
 import { Agent, type Start } from "./agent.js";
 import type { Asking } from "./capability/approver.js";
+import { Activities } from "./capability/activities.js";
 import { Control } from "./capability/control.js";
+import { SessionNet } from "./capability/http/net.js";
 import { errorCode, join, Tree } from "./capability/tree.js";
 import { Turns } from "./capability/turns.js";
 import { type Components, type Manifest } from "./components.js";
-import { info, lock, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
+import { info, lock, lockProjects, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
 import { JournalTap, readJournal } from "./journal.js";
+import { narrowed } from "./project.js";
 import type { Powers, SpawnError } from "./protocol.js";
-import { reviewError } from "./review.js";
+import { recover, reviewError } from "./review.js";
 import { code, Kernel, killedBy } from "./kernel.js";
 import { Look, SIDE_BYTES_MAX } from "./look.js";
 import { zip } from "./sessions.js";
@@ -42,6 +45,7 @@ export class Case {
   readonly #folder: FileSystemDirectoryHandle;
   readonly #release: () => void;
   readonly #workers: Workers;
+  readonly #net: SessionNet;
   readonly #turns = new Turns();
   readonly #control = new Control();
   readonly id: string;
@@ -84,6 +88,7 @@ export class Case {
     this.#folder = options.folder;
     this.#release = options.release;
     this.#workers = new Workers(options.guest);
+    this.#net = new SessionNet(options.components, options.manifest, options.settings.net);
   }
 
   static async open(
@@ -103,10 +108,13 @@ export class Case {
     try {
       const folder = await home.create(id);
       const record = await openProject(home, project, id, fillProject);
-      const all = { home, components, manifest, settings, model, asking, record, folder, release, guest };
+      const narrow = await narrowed(record.handle, settings);
+      const all = { home, components, manifest, settings: narrow, model, asking, record, folder, release, guest };
       const session = new Case(id, all);
-      session.#workers.warm();
-      await session.#begin();
+      session.#warm();
+      await session.#net.check(new Activities());
+      await session.#recover();
+      await session.#opened();
       await home.keep(record);
       return session;
     } catch (error) {
@@ -116,8 +124,16 @@ export class Case {
     }
   }
 
-  async #begin(): Promise<void> {
-    await this.#opened();
+  /** What the first call will most likely need is fetched, and compiled, while the user still types. */
+  #warm(): void {
+    const [first] = this.#manifest.tools;
+    if (!first) return;
+    const program = this.#components.program(first.program, callLimits(this.#settings.limits));
+    // If it fails, the call that needs it says so.
+    program.then(
+      (program) => this.#isClosed || this.#workers.warm(program),
+      () => {},
+    );
   }
 
   get components(): ComponentInfo[] {
@@ -146,6 +162,8 @@ export class Case {
     const folder = async (name: string) =>
       privateFolder(await this.#folder.getDirectoryHandle(name, { create: true }), mode !== "read");
     const tap = new JournalTap((event) => this.#show(event));
+    const own = new Activities();
+    const service = this.#settings.model;
     const options: Start = {
       components: this.#components,
       workers: this.#workers,
@@ -160,6 +178,9 @@ export class Case {
       },
       commits: mode === "commit",
       provider: mode === "run" ? this.#model.config : {},
+      sending: mode === "run" && service?.kind === "service" ? this.#net.provider(service, own) : undefined,
+      net: mode === "run" ? this.#net : undefined,
+      own,
       turns: this.#turns,
       control: this.#control,
       asking: this.#asking,
@@ -301,14 +322,11 @@ export class Case {
     if (this.#isRunning) throw new WardianError("busy", "a run is under way");
     try {
       return await this.#next(async () => {
-        await this.#drop();
-        this.#show = show;
-        const agent = await this.#start("commit");
+        const release = await lockProjects();
         try {
-          return await work(agent);
+          return await this.#alone(work, show);
         } finally {
-          this.#show = () => {};
-          await agent.close();
+          release();
         }
       });
     } catch (error) {
@@ -351,6 +369,35 @@ export class Case {
 
   async exportProject(): Promise<Blob> {
     return zip(this.#record.handle, this.#record.name);
+  }
+
+  async #alone<T>(work: (agent: Agent) => Promise<T>, show: (event: AgentEvent) => void): Promise<T> {
+    await this.#drop();
+    this.#show = show;
+    // On record from here on: if the page dies, the next one on this session finishes what was begun.
+    this.#record.isPending = true;
+    await this.#home.keep(this.#record);
+    const agent = await this.#start("commit");
+    let isWhole = true;
+    try {
+      return await work(agent);
+    } catch (error) {
+      // After these something may be left to take back.
+      isWhole = !(error instanceof Error) && (error as { tag?: string }).tag !== "io";
+      throw error;
+    } finally {
+      this.#show = () => {};
+      await agent.close();
+      if (isWhole) {
+        this.#record.isPending = false;
+        await this.#home.keep(this.#record);
+      }
+    }
+  }
+
+  /** Finishes a commit or undo that a page that died has begun. What cannot be finished now is, before the next one. */
+  async #recover(): Promise<void> {
+    if (this.#record.isPending) await this.change(recover).catch(() => {});
   }
 
   async close(): Promise<void> {

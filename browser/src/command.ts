@@ -2,6 +2,7 @@
 
 import { cli, Exit } from "./capability/cli.js";
 import { Mounts } from "./capability/filesystem.js";
+import { http, type Send } from "./capability/http.js";
 import { Captured } from "./capability/output.js";
 import type { Ends } from "./capability/pipe.js";
 import type { Starter } from "./capability/process.js";
@@ -18,6 +19,7 @@ export interface Surroundings {
   turns: TurnsAccess;
   ends: Ends;
   starter: Starter;
+  send: Send;
 }
 
 interface Run {
@@ -45,6 +47,7 @@ export async function runCommand(job: Job, what: CommandStart, program: Program,
     }),
     ...mounts.imports(),
     ...sockets(),
+    ...http(lent.send),
     "wardian:host/turns": turns(lent.turns),
     "wardian:host/start": start(what.asksForDirectory ? undefined : what.cwd),
     "wardian:process/process": lent.starter.imports(),

@@ -8,6 +8,8 @@ export interface ManifestTool {
   digest: string;
   program: string;
   tools: unknown[];
+  /** The import by which it sends requests, if it has one. */
+  http?: string;
 }
 
 export interface ManifestCommand {

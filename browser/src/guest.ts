@@ -3,6 +3,7 @@
 import type { FromGuest, Program, ToGuest } from "./protocol.js";
 import { Ends } from "./capability/pipe.js";
 import { Starter } from "./capability/process.js";
+import { Requests } from "./capability/requests.js";
 import { runCommand } from "./command.js";
 import { runTool } from "./tool.js";
 import { currentMeter } from "./instance.js";
@@ -18,6 +19,7 @@ const programs = new Map<string, Program>();
 const takers = new Map<number, (ended: number | undefined) => void>();
 const ends = new Ends(say);
 let starter = new Starter(ends, say, []);
+let requests = new Requests(ends, say);
 let request = 0;
 let ended = 0;
 
@@ -37,6 +39,11 @@ const turns = {
 
 scope.onmessage = ({ data: message }) => {
   switch (message.kind) {
+    case "warm":
+      programs.set(message.program.key, message.program);
+      // If it cannot be had, the guest that needs it says so.
+      void import(/* @vite-ignore */ message.program.glue).catch(() => {});
+      break;
     case "run": {
       const { job } = message;
       if ("modules" in job.program) programs.set(job.program.key, job.program);
@@ -47,10 +54,12 @@ scope.onmessage = ({ data: message }) => {
         say({ kind: "progress", message: text, done });
       ends.clear();
       starter = new Starter(ends, say, job.commands);
+      requests = new Requests(ends, say);
+      const { send } = requests;
       const done =
         job.what.kind === "tool"
-          ? runTool(job, job.what.call, program, { turns, starter, progress })
-          : runCommand(job, job.what, program, { turns, starter, ends });
+          ? runTool(job, job.what.call, program, { turns, starter, send, progress })
+          : runCommand(job, job.what, program, { turns, starter, send, ends });
       void done.then((done) => say({ kind: "done", done }));
       break;
     }
@@ -68,6 +77,15 @@ scope.onmessage = ({ data: message }) => {
       say({ kind: "pong", ping: message.ping, active: meter?.active() ?? 0, memory: meter?.memory() ?? 0 });
       break;
     }
+    case "response":
+      requests.response(message.request, message.status, message.headers, message.end);
+      break;
+    case "no-response":
+      requests.none(message.request, message.code);
+      break;
+    case "body-failed":
+      requests.failed(message.end, message.code);
+      break;
     case "spawned":
       starter.spawned(message.request, message.spawned);
       break;

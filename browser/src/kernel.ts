@@ -1,6 +1,9 @@
 /** Processes: who started whom, with what streams, and what holds for all that one call starts. */
 
 import type { AgentEvent, Limits } from "./api.js";
+import { Activities } from "./capability/activities.js";
+import type { GuestRequest } from "./capability/http.js";
+import { HttpFailure, type Download, type ErrorCode, type Sending } from "./capability/http/send.js";
 import type { Turns } from "./capability/turns.js";
 import type { Components, ManifestCommand } from "./components.js";
 import { End, Pipe, type Owner } from "./pipes.js";
@@ -73,6 +76,13 @@ interface Member {
   children: Map<number, Process>;
   call: string | undefined;
   process: number | undefined;
+  /** What it does besides computing is told here. */
+  activities: Activities;
+  /** None: it has no network. */
+  sending: Sending | undefined;
+  /** Requests under way. */
+  isOver?: boolean;
+  requests: Map<number, { isCancelled: boolean; download?: Download }>;
 }
 
 interface Process extends Member {
@@ -140,13 +150,15 @@ export class Kernel {
   }
 
   /** A tool's call. It has no streams of its own that lead anywhere. */
-  member(powers: Powers, limits: Limits, call: string): Member {
+  member(powers: Powers, limits: Limits, call: string, activities: Activities, sending?: Sending): Member {
     const streams = { stdin: undefined, stdout: undefined, stderr: undefined };
     // What a process prints is for its starter, who bounds what becomes of it.
     const own = { ...limits, output_bytes_max: Number.MAX_SAFE_INTEGER };
     const [ends, children] = [new Map<number, End>(), new Map<number, Process>()];
     const family = new Family(limits);
-    return { family, depth: 0, powers, limits: own, running: undefined, ...streams, ends, children, call, process: undefined };
+    const requests: Member["requests"] = new Map();
+    const rest = { ends, children, call, process: undefined, activities, sending, requests };
+    return { family, depth: 0, powers, limits: own, running: undefined, ...streams, ...rest };
   }
 
   /** Hears what a member's worker says. */
@@ -181,6 +193,15 @@ export class Kernel {
         this.#end(member, message.end)?.close();
         member.ends.delete(message.end);
         break;
+      case "request":
+        void this.#request(member, message.request, message.outgoing);
+        break;
+      case "cancel-request": {
+        const request = member.requests.get(message.request);
+        if (request) request.isCancelled = true;
+        request?.download?.cancel();
+        break;
+      }
       case "pong": {
         member.family.used.set(member, { active: message.active, memory: message.memory });
         const reached = member.family.reached();
@@ -190,12 +211,54 @@ export class Kernel {
     }
   }
 
+  /** Sends a request for a worker; the body comes back through a pipe, no faster than it is read. */
+  async #request(member: Member, request: number, outgoing: GuestRequest): Promise<void> {
+    const say = (message: ToGuest) => member.running?.say(message);
+    const fail = (error: unknown): ErrorCode =>
+      error instanceof HttpFailure ? error.code : { tag: "internal-error", val: String(error) };
+    const state: { isCancelled: boolean; download?: Download } = { isCancelled: false };
+    member.requests.set(request, state);
+    try {
+      if (!member.sending) throw new HttpFailure({ tag: "HTTP-request-denied" });
+      const { status, headers, body } = await member.sending.send(outgoing);
+      state.download = body;
+      if (state.isCancelled || member.isOver) body.cancel();
+      const pipe = new Pipe();
+      let next = () => {};
+      const writer = new End(pipe, "write", (message) => {
+        if (message.kind === "broken") body.cancel();
+        next();
+      });
+      const reader = new End(pipe, "read", say);
+      member.ends.set(reader.id, reader);
+      say({ kind: "response", request, status, headers, end: reader.id });
+      try {
+        for (;;) {
+          const bytes = await body.next();
+          if (!bytes) break;
+          const taken = new Promise<void>((resolve) => (next = resolve));
+          pipe.write(writer, bytes);
+          await taken;
+        }
+      } catch (error) {
+        say({ kind: "body-failed", end: reader.id, code: fail(error) });
+      }
+      writer.close();
+    } catch (error) {
+      say({ kind: "no-response", request, code: fail(error) });
+    } finally {
+      member.requests.delete(request);
+    }
+  }
+
   #end(member: Member, id: number): End | undefined {
     return [member.stdin, member.stdout, member.stderr].find((end) => end?.id === id) ?? member.ends.get(id);
   }
 
   /** The member's code has ended: nothing that it has started or has open outlives it. */
   ended(member: Member): void {
+    member.isOver = true;
+    for (const { download } of member.requests.values()) download?.cancel();
     for (const child of [...member.children.values()]) child.kill({ tag: "killed", val: { tag: "killed" } });
     for (const end of member.ends.values()) end.close();
     for (const end of [member.stdin, member.stdout, member.stderr]) end?.close();
@@ -289,8 +352,10 @@ export class Kernel {
     this.#count += 1;
     const [ends, children] = [new Map<number, End>(), new Map<number, Process>()];
     const streams = { stdin: undefined, stdout: undefined, stderr: undefined };
-    const { family, powers, limits, call } = starter;
-    const child = { family, depth: starter.depth + 1, powers, limits, running: undefined, ...streams, ends, children, call };
+    const { family, powers, limits, call, activities, sending } = starter;
+    const requests: Member["requests"] = new Map();
+    const rest = { ends, children, call, activities, sending, requests };
+    const child = { family, depth: starter.depth + 1, powers, limits, running: undefined, ...streams, ...rest };
     return { ...child, process: this.#count, begin: performance.now(), kill: () => {} };
   }
 
@@ -331,8 +396,10 @@ export class Kernel {
       argv,
       component: command.digest,
     });
+    const number = child.activities.processStarted(argv, command.digest, cwd);
     let status: Status | undefined;
-    const running = workers.run(job, program, turns, { message: (message) => this.hear(child, message) }, (running) => {
+    const watch = { message: (message: FromGuest) => this.hear(child, message), asked: () => child.activities.asked() };
+    const running = workers.run(job, program, turns, watch, (running) => {
       child.running = running;
     });
     child.kill = (why) => {
@@ -344,6 +411,7 @@ export class Kernel {
       const wallMs = Math.floor(performance.now() - child.begin);
       const exit: Exit = { status: status ?? told.status, wallMs, memoryPeak: told.memoryPeak };
       this.ended(child);
+      child.activities.processEnded(number, exit);
       const killed = killedBy(exit.status);
       show({
         type: "process.ended",
@@ -365,7 +433,10 @@ export class Kernel {
     output: (stream: "stdout" | "stderr", bytes: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<Exit> {
-    const starter = this.member(powers, limits, "");
+    const activities = new Activities();
+    // Of code that nobody watches nothing is kept.
+    activities.close();
+    const starter = this.member(powers, limits, "", activities);
     starter.call = undefined;
     const name = spawn.argv[0] ?? "";
     this.#check({ ...spawn, stdin: { tag: "null" }, stdout: { tag: "null" }, stderr: { tag: "null" } });

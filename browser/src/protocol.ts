@@ -1,6 +1,8 @@
 /** What workers say to each other. */
 
 import type { Limits } from "./api.js";
+import type { GuestRequest } from "./capability/http.js";
+import type { ErrorCode } from "./capability/http/send.js";
 import type { Folder } from "./capability/tree.js";
 import type { LimitFault } from "./limits.js";
 
@@ -107,6 +109,7 @@ export interface Spawned extends Standard {
 
 /** To a worker that runs guests. */
 export type ToGuest =
+  | { kind: "warm"; program: Program }
   | { kind: "run"; job: Job }
   | { kind: "turn"; request: number; ended: number | undefined }
   | { kind: "turns"; ended: number }
@@ -118,7 +121,12 @@ export type ToGuest =
   | { kind: "data"; end: number; bytes: Uint8Array | undefined }
   | { kind: "unwanted"; end: number }
   | { kind: "credit"; end: number; bytes: number }
-  | { kind: "broken"; end: number };
+  | { kind: "broken"; end: number }
+  /** The response's body is read from an end. */
+  | { kind: "response"; request: number; status: number; headers: [string, Uint8Array][]; end: number }
+  | { kind: "no-response"; request: number; code: ErrorCode }
+  /** Why a body ends before it is whole; told before its end. */
+  | { kind: "body-failed"; end: number; code: ErrorCode };
 
 /** From it. */
 export type FromGuest =
@@ -133,7 +141,9 @@ export type FromGuest =
   | { kind: "want"; end: number }
   | { kind: "unwant"; end: number }
   | { kind: "write"; end: number; bytes: Uint8Array }
-  | { kind: "close"; end: number };
+  | { kind: "close"; end: number }
+  | { kind: "request"; request: number; outgoing: GuestRequest }
+  | { kind: "cancel-request"; request: number };
 
 export interface Done {
   /** Of a tool: its answer or error. Of a command: its status. */

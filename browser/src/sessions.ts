@@ -3,6 +3,7 @@
 import { Zip, ZipDeflate } from "fflate";
 import { WardianError, type JournalEvent, type SessionInfo, type VerifyReport } from "./api.js";
 import { Agent, type Exports } from "./agent.js";
+import { Activities } from "./capability/activities.js";
 import { Control } from "./capability/control.js";
 import { Turns } from "./capability/turns.js";
 import type { Components } from "./components.js";
@@ -36,6 +37,9 @@ async function reader(components: Components, folder: FileSystemDirectoryHandle)
     layers,
     commits: false,
     provider: {},
+    sending: undefined,
+    net: undefined,
+    own: new Activities(),
     turns,
     control: new Control(),
     asking: undefined,

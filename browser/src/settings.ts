@@ -1,6 +1,7 @@
 /** What a page asks for, as the session takes it. */
 
 import { WardianError, type AgentOptions, type Approve, type Limits, type Model } from "./api.js";
+import { baseUrl } from "./capability/http/net.js";
 import type { Manifest } from "./components.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 
@@ -8,11 +9,13 @@ import { DEFAULT_LIMITS } from "./limits.js";
 export type Settings = Omit<AgentOptions, "onAsk" | "assets" | "project"> & { asks: boolean };
 
 /** As docs/settings.md has them. */
-const CONTEXT_BYTES_MAX = 600_000;
-const PARALLEL_CALLS_MAX = 8;
-const RETRIES_MAX = 5;
-const RESPONSE_BYTES_MAX = 4 << 20;
-const STEPS_MAX = 200;
+export const DEFAULTS = {
+  context_bytes_max: 600_000,
+  parallel_calls_max: 8,
+  retries_max: 5,
+  response_bytes_max: 4 << 20,
+};
+export const STEPS_MAX = 200;
 const SCENARIO_BYTES_MAX = 16 << 20;
 const APPROVE: readonly Approve[] = ["none", "ask", "reads", "files", "all"];
 
@@ -51,7 +54,7 @@ export function chooseModel(model: Model | undefined, manifest: Manifest): Chose
       return {
         name: `${model.protocol}/${model.name}`,
         provider: `provider-${model.protocol}`,
-        config: { "base-url": model.baseUrl, model: model.name, "silence-seconds-max": "600", ...model.config },
+        config: { "base-url": baseUrl(model).href, model: model.name, "silence-seconds-max": "600", ...model.config },
       };
     default:
       throw usage(`there is no model of the kind ${String((model as { kind?: unknown }).kind)}`);
@@ -62,7 +65,8 @@ export function callLimits(given: Partial<Limits> | undefined): Limits {
   const limits = { ...DEFAULT_LIMITS };
   for (const [name, value] of Object.entries(given ?? {})) {
     if (!(name in limits)) throw usage(`there is no limit ${name}`);
-    if (value !== undefined) limits[name as keyof Limits] = whole(`limits.${name}`, value, 1);
+    const bound = value === undefined || value === Infinity ? undefined : whole(`limits.${name}`, value, 1);
+    if (bound !== undefined) limits[name as keyof Limits] = bound;
   }
   return limits;
 }
@@ -99,9 +103,9 @@ export function sessionOptions(
       hostcallsMax: BigInt(limits.hostcalls_max),
     },
     instructions: settings.instructions ?? "",
-    contextBytesMax: BigInt(whole("context_bytes_max", settings.context_bytes_max ?? CONTEXT_BYTES_MAX, 1)),
-    parallelCallsMax: whole("parallel_calls_max", settings.parallel_calls_max ?? PARALLEL_CALLS_MAX, 1),
-    retriesMax: whole("retries_max", settings.retries_max ?? RETRIES_MAX),
-    responseBytesMax: BigInt(whole("response_bytes_max", settings.response_bytes_max ?? RESPONSE_BYTES_MAX, 1)),
+    contextBytesMax: BigInt(whole("context_bytes_max", settings.context_bytes_max ?? DEFAULTS.context_bytes_max, 1)),
+    parallelCallsMax: whole("parallel_calls_max", settings.parallel_calls_max ?? DEFAULTS.parallel_calls_max, 1),
+    retriesMax: whole("retries_max", settings.retries_max ?? DEFAULTS.retries_max),
+    responseBytesMax: BigInt(whole("response_bytes_max", settings.response_bytes_max ?? DEFAULTS.response_bytes_max, 1)),
   };
 }

@@ -3,6 +3,7 @@
 import { cli, Exit, NO_INPUT } from "./capability/cli.js";
 import { config } from "./capability/config.js";
 import { Mounts } from "./capability/filesystem.js";
+import { http, type Send } from "./capability/http.js";
 import { Captured, output } from "./capability/output.js";
 import type { Starter } from "./capability/process.js";
 import { start } from "./capability/start.js";
@@ -17,6 +18,7 @@ const PROGRESS_BYTES_MAX = 512;
 export interface Lent {
   turns: TurnsAccess;
   starter: Starter;
+  send: Send;
   progress(message: string, done: [bigint, bigint] | undefined): void;
 }
 
@@ -93,6 +95,7 @@ export async function runTool(job: Job, call: ToolCall, program: Program, lent: 
     "wasi:config/store": config(job.config),
     "wardian:host/turns": turns(lent.turns),
     "wardian:host/start": start(),
+    ...http(lent.send),
     "wardian:process/process": lent.starter.imports(),
     "wardian:tool/progress": {
       report(update: Update) {

@@ -37,6 +37,11 @@ class GuestWorker {
     this.say({ kind: "run", job: { ...job, program: known ? { key: program.key } : program } });
   }
 
+  warm(program: Program): void {
+    this.#programs.add(program.key);
+    this.say({ kind: "warm", program });
+  }
+
   end(): void {
     this.#worker.terminate();
   }
@@ -48,6 +53,8 @@ export type Ended = { done: Done } | { limit: LimitFault } | { broken: string } 
 export interface Watch {
   /** Hears all that is not about the instance itself. */
   message(message: FromGuest): void;
+  /** Time of the user's, which is not the guest's, in milliseconds. */
+  asked(): number;
 }
 
 export class Workers {
@@ -59,9 +66,12 @@ export class Workers {
     this.#url = url;
   }
 
-  /** Starts a worker before it is needed. */
-  warm(): void {
-    if (this.#idle.length === 0) this.#idle.push(new GuestWorker(this.#url));
+  /** Starts a worker before it is needed, with the code that it will need. */
+  warm(program: Program): void {
+    if (this.#idle.length > 0) return;
+    const worker = new GuestWorker(this.#url);
+    worker.warm(program);
+    this.#idle.push(worker);
   }
 
   /** Runs one guest to its end. `kill` ends it. */
@@ -110,10 +120,14 @@ export class Running {
   begin(worker: GuestWorker, job: Omit<Job, "program" | "turns">, program: Program, turns: Turns, watch: Watch): void {
     this.#worker = worker;
     const { limits } = job;
-    const wall = setTimeout(
-      () => this.#finish({ limit: { name: "wall-ms-max", at: limits.wall_ms_max } }),
-      Math.min(limits.wall_ms_max, 2 ** 31 - 1),
-    );
+    const begin = performance.now();
+    const look = () => {
+      const left = limits.wall_ms_max + watch.asked() - (performance.now() - begin);
+      if (left > 0) wall = setTimeout(look, Math.min(left, 2 ** 31 - 1));
+      else this.#finish({ limit: { name: "wall-ms-max", at: limits.wall_ms_max } });
+    };
+    let wall: ReturnType<typeof setTimeout>;
+    look();
     // Of a guest that does not answer it is known that it computes, at least since it was asked.
     let [known, asked, ping] = [0, undefined as number | undefined, 0];
     const pings = setInterval(() => {

@@ -1,17 +1,14 @@
 // The agent in a page, from a folder to a commit, and its session in the hands of the native host.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { strFromU8, unzipSync, zipSync } from "fflate";
 import { open } from "./harness.mjs";
+import { home } from "./native.mjs";
 
-const PROGRAM = process.env.WARDIAN_PROGRAM ?? fileURLToPath(new URL("../../dist/wardian", import.meta.url));
 const FILES = { "a.txt": "hello\nTODO: x\n", "src/main.rs": "fn main() {}\n", "README.md": "# Hi\n" };
 
 let browser;
@@ -23,10 +20,6 @@ before(async () => {
 });
 
 after(() => browser?.close());
-
-function native(home, ...words) {
-  return execFileSync(PROGRAM, words, { cwd: home, env: { ...process.env, WARDIAN_HOME: home }, encoding: "utf8" });
-}
 
 test("the demo runs to its end, is reviewed, committed and taken back", { timeout: 120_000 }, async () => {
   const result = await page.evaluate(async (files) => {
@@ -84,7 +77,7 @@ test("the demo runs to its end, is reviewed, committed and taken back", { timeou
   assert.equal(result.report.events, result.journal.length);
 });
 
-test("a page runs the bytes that the native host runs", { timeout: 120_000 }, async () => {
+test("a page runs the bytes that the native host runs", { timeout: 400_000 }, async () => {
   const components = await page.evaluate(async (files) => {
     const project = await t.folder("digests", files);
     const agent = await t.createAgent({ project: { kind: "directory", handle: project } });
@@ -92,21 +85,21 @@ test("a page runs the bytes that the native host runs", { timeout: 120_000 }, as
     await agent.close();
     return components;
   }, FILES);
-  const home = mkdtempSync(join(tmpdir(), "wardian-home-"));
+  const { must, remove } = home();
   try {
     for (const { name, digest, role } of components) {
       // The program has a name for each of these.
       if (role === "netfetch") continue;
       const known = name === "agent-provider-script" ? "agent" : name;
-      assert.equal(JSON.parse(native(home, "inspect", "--json", known)).digest, digest, name);
+      assert.equal(JSON.parse(await must("inspect", "--json", known)).digest, digest, name);
     }
     assert.ok(components.length >= 6);
   } finally {
-    rmSync(home, { recursive: true, force: true });
+    remove();
   }
 });
 
-test("a session of a page is the native host's, and the other way round", { timeout: 120_000 }, async () => {
+test("a session of a page is the native host's, and the other way round", { timeout: 400_000 }, async () => {
   const exported = await page.evaluate(
     async (files) => {
       const project = await t.folder("exported", files);
@@ -117,32 +110,30 @@ test("a session of a page is the native host's, and the other way round", { time
     },
     FILES,
   );
-  const home = mkdtempSync(join(tmpdir(), "wardian-home-"));
+  const { folder, state, must, remove } = home();
   try {
     const files = unzipSync(Buffer.from(exported, "base64"));
     for (const [path, bytes] of Object.entries(files)) {
-      mkdirSync(join(home, "sessions", path, ".."), { recursive: true });
-      writeFileSync(join(home, "sessions", path), bytes);
+      mkdirSync(join(state, "sessions", path, ".."), { recursive: true });
+      writeFileSync(join(state, "sessions", path), bytes);
     }
     const journal = Object.keys(files).find((path) => path.endsWith("/journal.jsonl"));
     const id = journal.split("/")[0];
-    assert.match(native(home, "log", id, "--verify"), /\d+ events/);
-    native(home, "replay", id);
-    assert.equal(native(home, "log", id, "--json"), strFromU8(files[journal]));
+    assert.match(await must("log", id, "--verify"), /\d+ events/);
+    await must("replay", id);
+    assert.equal(await must("log", id, "--json"), strFromU8(files[journal]));
 
-    const project = join(home, "project");
+    const project = join(folder, "project");
     for (const [path, content] of Object.entries(FILES)) {
       mkdirSync(join(project, path, ".."), { recursive: true });
       writeFileSync(join(project, path), content);
     }
-    const own = join(home, "home");
-    mkdirSync(own);
-    native(own, "run", "-m", "demo", "-C", project);
-    const [{ session }] = JSON.parse(native(own, "sessions", "--json"));
-    const folder = {};
-    const add = (path) => (folder[`${session}/${path}`] = readFileSync(join(own, "sessions", session, path)));
+    await must("run", "-m", "demo", "-C", project);
+    const [{ session }] = JSON.parse(await must("sessions", "--json"));
+    const zipped = {};
+    const add = (path) => (zipped[`${session}/${path}`] = readFileSync(join(state, "sessions", session, path)));
     ["journal.jsonl", "head.json", "upper/log"].forEach(add);
-    const zip = Buffer.from(zipSync(folder)).toString("base64");
+    const zip = Buffer.from(zipSync(zipped)).toString("base64");
     const taken = await page.evaluate(async (base64) => {
       const zip = new Blob([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))]);
       const id = await t.sessions().import(zip);
@@ -151,10 +142,10 @@ test("a session of a page is the native host's, and the other way round", { time
       const { events: verified } = await t.sessions().verify(id);
       return { id, count: events.length, verified, replay: (await t.sessions().replay(id)) ?? null, twice };
     }, zip);
-    const lines = native(own, "log", session, "--json").split("\n").length - 1;
+    const lines = (await must("log", session, "--json")).split("\n").length - 1;
     assert.deepEqual(taken, { id: session, count: lines, verified: lines, replay: null, twice: "usage" });
   } finally {
-    rmSync(home, { recursive: true, force: true });
+    remove();
   }
 });
 

@@ -14,7 +14,11 @@ fn main() {
     println!("cargo::rerun-if-env-changed=WARDIAN_EMBED");
     let dist = env::var_os("WARDIAN_EMBED").filter(|dist| !dist.is_empty()).map(PathBuf::from);
     let embedded = match &dist {
-        Some(dist) => read_list(dist),
+        Some(dist) => {
+            let mut embedded = read_list(dist);
+            embedded.files = page(&dist.join("page"), &embedded);
+            embedded
+        }
         None => Embedded::default(),
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -32,6 +36,20 @@ struct Embedded {
     /// In the bundle's order.
     tools: Vec<Component>,
     commands: Vec<(Component, Vec<String>)>,
+    /// Of the page.
+    files: Vec<Served>,
+}
+
+/// A file of the page.
+struct Served {
+    /// Relative to the page's folder, with slashes.
+    path: String,
+    /// What is embedded: the file, or what it was compressed into.
+    file: PathBuf,
+    is_brotli: bool,
+    bytes: u64,
+    /// SHA-256 of the file.
+    digest: String,
 }
 
 struct Component {
@@ -45,12 +63,10 @@ struct Component {
 }
 
 impl Component {
-    fn to_rust(&self) -> String {
+    fn to_rust(&self, blobs: &mut Blobs) -> String {
         let Self { name, file, is_packed, digest } = self;
-        // `{:?}` of a path is a Rust string literal.
-        format!(
-            "Carried {{ name: {name:?}, bytes: include_bytes!({file:?}), is_packed: {is_packed}, digest: {digest:?} }}"
-        )
+        let bytes = blobs.named(file);
+        format!("Carried {{ name: {name:?}, bytes: {bytes}, is_packed: {is_packed}, digest: {digest:?} }}")
     }
 }
 
@@ -94,6 +110,63 @@ fn component(name: &str, path: &str, packed: &str, file: impl Fn(&str) -> PathBu
     Component { name: name.to_owned(), file: if is_packed { file(packed) } else { path }, is_packed, digest }
 }
 
+/// Files that are embedded, each once, whoever asks for it.
+#[derive(Default)]
+struct Blobs(Vec<PathBuf>);
+
+impl Blobs {
+    fn named(&mut self, file: &Path) -> String {
+        let at = self.0.iter().position(|known| known == file).unwrap_or_else(|| {
+            self.0.push(file.to_owned());
+            self.0.len() - 1
+        });
+        format!("BLOB_{at}")
+    }
+
+    fn to_rust(&self) -> String {
+        // `{:?}` of a path is a Rust string literal.
+        let blob = |(at, file)| format!("static BLOB_{at}: &[u8] = include_bytes!({file:?});\n");
+        self.0.iter().enumerate().map(blob).collect()
+    }
+}
+
+/// Every file of the page; of one that has a compressed twin (`NAME.br`), the twin; of a component that is embedded anyway,
+/// packed in the same way, that one. None where the page was not built.
+fn page(folder: &Path, embedded: &Embedded) -> Vec<Served> {
+    let packed = |path: &Path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".wasm.gz")?;
+        let (_, start) = name.rsplit_once('-')?;
+        let mut components = embedded.tools.iter().chain(embedded.commands.iter().map(|(component, _)| component));
+        let known =
+            |component: &&Component| component.is_packed && start.len() >= 16 && component.digest.starts_with(start);
+        components.find(known).map(|component| component.file.clone())
+    };
+    fn walk(root: &Path, folder: &Path, packed: &dyn Fn(&Path) -> Option<PathBuf>, served: &mut Vec<Served>) {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                walk(root, &path, packed, served);
+            } else if path.extension().is_none_or(|extension| extension != "br") {
+                let name = path.strip_prefix(root).expect("it is below").to_string_lossy().replace('\\', "/");
+                println!("cargo::rerun-if-changed={}", path.display());
+                let bytes = fs::metadata(&path).map_or(0, |data| data.len());
+                let (file, digest) = digested(packed(&path).unwrap_or(path));
+                let mut twin = file.clone().into_os_string();
+                twin.push(".br");
+                let twin = PathBuf::from(twin);
+                let is_brotli = twin.is_file();
+                served.push(Served { path: name, file: if is_brotli { twin } else { file }, is_brotli, bytes, digest });
+            }
+        }
+    }
+    let mut served = Vec::new();
+    walk(folder, folder, &packed, &mut served);
+    served
+}
+
 /// Digests are embedded, too: hashing megabytes at each start would be felt.
 fn digested(path: PathBuf) -> (PathBuf, String) {
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
@@ -103,6 +176,7 @@ fn digested(path: PathBuf) -> (PathBuf, String) {
 
 impl Embedded {
     fn to_rust(&self) -> String {
+        let mut blobs = Blobs::default();
         let mut rust = String::from("/// The composed agents: the provider's name, bytes and their SHA-256.\n");
         rust.push_str("pub static AGENTS: &[(&str, &[u8], &str)] = &[\n");
         for (name, path, digest) in &self.agents {
@@ -111,12 +185,21 @@ impl Embedded {
         }
         rust.push_str("];\n/// The tool components.\npub static COMPONENTS: &[Carried] = &[\n");
         for tool in &self.tools {
-            let _ = writeln!(rust, "    {},", tool.to_rust());
+            let _ = writeln!(rust, "    {},", tool.to_rust(&mut blobs));
         }
         rust.push_str("];\n/// The command components, each with the names of its commands.\n");
         rust.push_str("pub static COMMANDS: &[(Carried, &[&str])] = &[\n");
         for (command, names) in &self.commands {
-            let _ = writeln!(rust, "    ({}, &{names:?}),", command.to_rust());
+            let _ = writeln!(rust, "    ({}, &{names:?}),", command.to_rust(&mut blobs));
+        }
+        rust.push_str("];\n");
+        rust.push_str("/// The files of the page, by path.\npub static PAGE: &[Served] = &[\n");
+        for Served { path, file, is_brotli, bytes, digest } in &self.files {
+            let _ = writeln!(
+                rust,
+                "    Served {{ path: {path:?}, content: {}, is_brotli: {is_brotli}, bytes: {bytes}, digest: {digest:?} }},",
+                blobs.named(file)
+            );
         }
         rust.push_str("];\n");
         let component = |component: &Option<(PathBuf, String)>| match component {
@@ -135,6 +218,7 @@ impl Embedded {
              /// The network policy, and its SHA-256.\npub static NETFETCH: Option<(&[u8], &str)> = {netfetch};\n\
              /// The scenario that `-m demo` plays.\npub static SCENARIO: Option<&str> = {scenario};\n",
         );
+        rust.push_str(&blobs.to_rust());
         rust
     }
 }

@@ -21,6 +21,7 @@ mod tool;
 pub use agent::{Agent, AgentOptions, Interrupter, ProjectAccess, SessionAccess};
 pub use capability::activities::Activities;
 pub use capability::http::Network;
+pub use capability::http::client::{Client, ResponseBody, SendError};
 pub use capability::http::net::{Credential, Net, NetOptions, Resolver, Resolving, Roots, SystemResolver, origin};
 pub use capability::jobs::Jobs;
 pub use capability::stdio::{Input, Output};

@@ -223,8 +223,16 @@ pub fn test(workspace: &Workspace, filter: &[String]) -> Result<()> {
     })
 }
 
+/// Measures the package in a browser.
+pub fn bench(workspace: &Workspace) -> Result<()> {
+    install_tools(workspace)?;
+    let mut bench = node(workspace, "test/bench.mjs");
+    bench.env("WARDIAN_CHROMIUM", chromium(workspace)?).env("WARDIAN_BROWSER", workspace.dist.join(FOLDER));
+    process::run(&mut bench, 20 * MINUTE)
+}
+
 /// Any Chromium of this machine, or Debian's.
-fn chromium(workspace: &Workspace) -> Result<PathBuf> {
+pub fn chromium(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("WARDIAN_CHROMIUM").filter(|given| !given.is_empty()) {
         return Ok(given.into());
     }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::app;
 use crate::browser;
 use crate::components::{self, Component};
 use crate::native;
@@ -62,6 +63,7 @@ pub fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         Ok(((), "passed".to_owned()))
     })?;
     browser::test(workspace, filter)?;
+    app::test(workspace, filter)?;
     workspace::step("examples", || examples(workspace))
 }
 
@@ -186,7 +188,8 @@ pub fn lint(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         cargo.arg("--all-targets");
         deny_warnings(&mut cargo)
     })?;
-    browser::lint(workspace)
+    browser::lint(workspace)?;
+    app::lint(workspace)
 }
 
 fn deny_warnings(cargo: &mut Command) -> Result<((), String)> {
@@ -250,10 +253,15 @@ pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
 }
 
-/// `cargo xtask bench [PART..]`; the part `python` is a program of its own.
+/// `cargo xtask bench [PART..]`; the parts `python` and `browser` are programs of their own.
 pub fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let _lock = workspace.lock()?;
     native::build(workspace)?;
+    if let [what] = arguments
+        && what == "browser"
+    {
+        return browser::bench(workspace);
+    }
     let (python, parts): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|part| *part == "python");
     // Not `cargo run`, which selects one package: see `native::PACKAGES`.
     let run = |name: &str, parts: &[&String]| {

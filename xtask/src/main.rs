@@ -3,6 +3,7 @@
 //! It is compiled before anything else can be, on every machine, so it stays small: no engine, no composer. What needs
 //! those (composing, validating) is asked of the `wardian-bundle` program, which the build makes first.
 
+mod app;
 mod browser;
 mod bundles;
 mod checks;
@@ -32,6 +33,7 @@ const COMMANDS: &[Command] = &[
     ("components", "only the components and bundles, without the native host", components),
     ("python", "only python_runtime.wasm, CPython as a command component", python::command),
     ("browser", "only dist/browser, the package for pages, and the components in it", browser::command),
+    ("page", "only dist/page, the web app with the package, as `wardian serve` has it", page),
     ("python-tests", "build, then CPython's own tests in the sandbox; names of modules select", python_tests::command),
     ("test", "build, then every test; what follows `--` selects by name", checks::test),
     ("lint", "formatting and clippy, warnings are errors", checks::lint),
@@ -90,6 +92,13 @@ fn components(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     workspace::no_arguments("components", arguments)?;
     let _lock = workspace.lock()?;
     bundles::build(workspace).map(drop)
+}
+
+fn page(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    workspace::no_arguments("page", arguments)?;
+    let _lock = workspace.lock()?;
+    browser::build(workspace, &bundles::build(workspace)?)?;
+    app::build(workspace)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::app;
 use crate::browser;
 use crate::bundles::{self, Bundle};
 use crate::process;
@@ -23,6 +24,7 @@ pub fn build(workspace: &Workspace) -> Result<()> {
     let bundles = bundles::build(workspace)?;
     let default = bundles.iter().find(|bundle| bundle.is_default());
     browser::build(workspace, &bundles)?;
+    app::build(workspace)?;
     workspace::step("wardian", || Ok(((), build_program(workspace, default)?)))
 }
 
@@ -35,6 +37,7 @@ fn build_program(workspace: &Workspace, default: Option<&Bundle>) -> Result<Stri
     for file in default.map_or(&[][..], |bundle| &bundle.files) {
         inputs.path(&workspace.dist, file)?;
     }
+    inputs.path(&workspace.dist, &workspace.dist.join("page"))?;
     let (inputs, output) = (inputs.hash(), [workspace.dist.join("wardian")]);
     if stamp::is_fresh(workspace, "wardian", inputs, &output)? {
         return Ok("unchanged".to_owned());

@@ -68,7 +68,7 @@ fn patched(workspace: &Workspace, patches: &Path) -> Result<PathBuf> {
 
 /// The version that is locked, and where cargo has its sources.
 fn published(workspace: &Workspace, name: &str) -> Result<(String, PathBuf)> {
-    let metadata = workspace.metadata(&["--locked"])?;
+    let metadata = workspace.metadata(&workspace.root, &["--locked"])?;
     let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     let mut found = packages.iter().filter(|package| package["name"] == name);
     let package = found.next().with_context(|| format!("no crate of Cargo.lock is called {name}"))?;

@@ -2,7 +2,7 @@
 
 import { CREDIT_BYTES, type FromGuest } from "../protocol.js";
 import { Signal, wait } from "./poll.js";
-import { closed, type Reader, type Writer } from "./streams.js";
+import { closed, type Reader, type StreamError, type Writer } from "./streams.js";
 
 type Say = (message: FromGuest) => void;
 
@@ -14,6 +14,7 @@ export class PipeReader implements Reader {
   #isWanted = false;
   #isClosed = false;
   #unwanted: (() => void) | undefined;
+  #failure: StreamError | undefined;
 
   constructor(
     readonly end: number,
@@ -31,6 +32,11 @@ export class PipeReader implements Reader {
     if (bytes) this.#bytes = bytes;
     else this.#isOver = true;
     this.#signal.fire();
+  }
+
+  /** Why the end will be none. */
+  failed(failure: StreamError): void {
+    this.#failure = failure;
   }
 
   unwanted(): void {
@@ -62,7 +68,7 @@ export class PipeReader implements Reader {
     if (size === 0) return new Uint8Array();
     const bytes = this.#bytes;
     if (!bytes) {
-      if (this.#isOver) throw closed();
+      if (this.#isOver) throw this.#failure ?? closed();
       this.#want();
       return new Uint8Array();
     }
@@ -156,6 +162,10 @@ export class Ends {
 
   data(end: number, bytes: Uint8Array | undefined): void {
     this.#readers.get(end)?.hear(bytes);
+  }
+
+  failed(end: number, failure: StreamError): void {
+    this.#readers.get(end)?.failed(failure);
   }
 
   unwanted(end: number): void {

@@ -6,6 +6,8 @@ import type { Kernel } from "../kernel.js";
 import type { LimitFault } from "../limits.js";
 import type { Fault, FromGuest, Layers, Powers } from "../protocol.js";
 import type { Ended, Running as Guest, Workers } from "../workers.js";
+import { Activities, type Activity } from "./activities.js";
+import type { SessionNet } from "./http/net.js";
 import type { Pending } from "./approver.js";
 import { Pollable, Signal, type Source } from "./poll.js";
 import { dispose } from "./streams.js";
@@ -36,9 +38,6 @@ interface Finished {
   memoryPeakBytes: bigint;
 }
 
-/** What is told of a call besides its result. */
-export type Activity = { tag: "net-request" | "net-question"; val: unknown };
-
 /** The tools of a session, and what they run with. */
 export interface SandboxOptions {
   components: Components;
@@ -48,6 +47,10 @@ export interface SandboxOptions {
   turns: Turns;
   config: (tool: string) => Record<string, string>;
   kernel: Kernel;
+  /** None: tools have no network. */
+  net: SessionNet | undefined;
+  /** What the agent's own composition does. */
+  own: Activities;
   show: (event: StreamEvent) => void;
 }
 
@@ -73,6 +76,7 @@ const limitFault = (fault: LimitFault) => ({ name: fault.name, at: BigInt(fault.
 export class Running {
   readonly #signal = new Signal();
   readonly #begin = performance.now();
+  readonly #activities = new Activities();
   #guest: Guest | undefined;
   #finished: Finished | undefined;
   #isOver = false;
@@ -85,10 +89,22 @@ export class Running {
   async #run(options: SandboxOptions, tool: ManifestTool, call: ToolCall, grant: Grant): Promise<void> {
     const bounds = limits(grant.limits);
     let ended: Ended;
+    const needsNet = grant.powers.net.length > 0;
+    if (tool.http !== undefined && needsNet && !options.net?.allowsAnything) {
+      // A tool that did not ask for the power runs without it, beside others of its component that did.
+      const why = `${call.tool} imports ${tool.http}, which needs the power \`net\`, and no host is allowed here`;
+      return this.#over({ result: { tag: "err", val: { tag: "refused", val: why } }, wallMs: 0n, memoryPeakBytes: 0n });
+    }
     try {
       const program = await options.components.program(tool.program, bounds);
       if (this.#isOver) return;
-      const member = options.kernel.member(grant.powers, bounds, call.id);
+      const member = options.kernel.member(
+        grant.powers,
+        bounds,
+        call.id,
+        this.#activities,
+        options.net?.call(grant.powers.net, this.#activities),
+      );
       const job = {
         commands: options.kernel.commands(grant.powers),
         limits: bounds,
@@ -103,15 +119,21 @@ export class Running {
         options.show({ type: "tool.progress", id: call.id, message: message.message, ...(done ? { done } : {}) });
       };
       const begun = (running: Guest) => (member.running = running);
-      this.#guest = options.workers.run(job, program, options.turns, { message: hear }, begun);
+      const watch = { message: hear, asked: () => this.#activities.asked() };
+      this.#guest = options.workers.run(job, program, options.turns, watch, begun);
       ended = await this.#guest.ended;
       options.kernel.ended(member);
     } catch (error) {
       ended = { broken: error instanceof Error ? error.message : String(error) };
     }
-    if (this.#isOver) return;
+    if (!this.#isOver) this.#over(this.#told(ended));
+  }
+
+  #over(finished: Finished): void {
     this.#isOver = true;
-    this.#finished = this.#told(ended);
+    // Before it is over: whoever sees the end can take everything.
+    this.#activities.close();
+    this.#finished = finished;
     this.#signal.fire();
   }
 
@@ -133,10 +155,11 @@ export class Running {
 
   subscribe(): Pollable {
     const awaited = this.#awaited;
+    const { some } = this.#activities;
     const source: Source = {
-      ready: () => this.#finished !== undefined || !!awaited?.ready(),
+      ready: () => this.#finished !== undefined || some.ready() || !!awaited?.ready(),
       watch: (wake) => {
-        const undo = [this.#signal.watch(wake), awaited?.watch(wake)];
+        const undo = [this.#signal.watch(wake), some.watch(wake), awaited?.watch(wake)];
         return () => undo.forEach((each) => each?.());
       },
     };
@@ -148,10 +171,12 @@ export class Running {
   }
 
   activities(): Activity[] {
-    return [];
+    return this.#activities.take();
   }
 
-  answer(_id: number, _allowed: boolean): void {
+  answer(id: number, allowed: boolean): void {
+    this.#activities.answer(id, allowed);
+    // Or it would be ready for ever.
     this.#awaited = undefined;
   }
 
@@ -162,7 +187,8 @@ export class Running {
   end(): Activity[] {
     this.#isOver = true;
     this.#guest?.kill();
-    return [];
+    this.#activities.close();
+    return this.#activities.take();
   }
 
   [dispose](): void {
@@ -173,7 +199,7 @@ export class Running {
 export const sandbox = (options: SandboxOptions) => ({
   Running,
   components: () => options.tools.map(({ name, digest, tools }) => ({ name, digest, tools })),
-  ownActivities: (): Activity[] => [],
+  ownActivities: (): Activity[] => options.own.take(),
   startTool(component: string, call: ToolCall, grant: Grant): Running {
     const tool = options.tools.find((tool) => tool.digest === component);
     if (!tool) throw { tag: "not-found", val: component };

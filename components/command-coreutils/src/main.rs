@@ -2,6 +2,8 @@
 //!
 //! Every utility writes to the process's own streams and ends the process when it likes, so each call is an instance.
 
+mod sort;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
@@ -132,7 +134,7 @@ fn run() -> i32 {
         }
         return NO_TEXTS;
     }
-    let status = utility(arguments.into_iter());
+    let status = if name == "sort" { sort::run(arguments) } else { utility(arguments.into_iter()) };
     if let Err(error) = std::io::stdout().flush() {
         eprintln!("{name}: cannot write: {error}");
         return status.max(1);

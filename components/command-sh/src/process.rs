@@ -1,7 +1,9 @@
 //! Commands that are processes of the host.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bashkit::{Command, CommandContext, CommandInput, CommandOutput, CommandStatus, Error, Result, async_trait};
 
@@ -25,7 +27,8 @@ pub struct Process;
 #[async_trait]
 impl Command for Process {
     async fn execute(&self, context: CommandContext<'_>) -> Result<CommandStatus> {
-        let child = match spawn(context.name, context.args, context.env, context.cwd) {
+        let substituted = Substituted::new(&context).await?;
+        let child = match spawn(context.name, &substituted.arguments, context.env, context.cwd) {
             Ok(child) => child,
             Err(error) => {
                 let (status, why) = describe(&error);
@@ -39,6 +42,43 @@ impl Command for Process {
             context.stderr.write_all(format!("{}: {why}\n", context.name).as_bytes()).await?;
         }
         Ok(CommandStatus::with_code(status))
+    }
+}
+
+/// Where the interpreter keeps what `<(…)` gives: in a file that it alone sees.
+const DESCRIPTORS: &str = "/dev/fd/";
+
+/// Arguments in which such files are replaced by ones that processes see, until this is dropped.
+struct Substituted {
+    arguments: Vec<String>,
+    files: Vec<PathBuf>,
+}
+
+impl Substituted {
+    async fn new(context: &CommandContext<'_>) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let mut all = Self { arguments: context.args.to_vec(), files: Vec::new() };
+        for argument in &mut all.arguments {
+            let Some(number) = argument.strip_prefix(DESCRIPTORS).filter(|number| number.parse::<u32>().is_ok()) else {
+                continue;
+            };
+            let bytes = context.fs.read_file(Path::new(&*argument)).await?;
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let name = format!("/tmp/.fd-{number}-{since}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+            std::fs::write(&name, bytes)?;
+            all.files.push(PathBuf::from(&name));
+            *argument = name;
+        }
+        Ok(all)
+    }
+}
+
+impl Drop for Substituted {
+    fn drop(&mut self) {
+        for file in &self.files {
+            // One that the command has removed is gone already.
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
 
@@ -118,26 +158,38 @@ async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
 }
 
 /// Writes to the process what there is for it. That it reads no more is no error of the shell's.
+///
+/// Nothing is taken from the input before the process reads: in `while read line; do program; done` the input is the loop's.
 async fn feed(stream: OutputStream, input: &CommandInput) -> Result<()> {
+    if room(&stream).await.is_none() {
+        return Ok(());
+    }
     while let Some(bytes) = input.read_chunk().await? {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let room = match stream.check_write() {
-                Ok(0) => {
-                    ready(stream.subscribe()).await;
-                    continue;
-                }
-                Ok(room) => room,
-                Err(_) => return Ok(()),
-            };
+            let Some(room) = room(&stream).await else { return Ok(()) };
             let (piece, after) = rest.split_at(rest.len().min(room.min(PIECE_BYTES_MAX) as usize));
             if stream.write(piece).is_err() {
                 return Ok(());
             }
             rest = after;
         }
+        if room(&stream).await.is_none() {
+            return Ok(());
+        }
     }
     Ok(())
+}
+
+/// Waits until something can be written. None: nobody reads any more.
+async fn room(stream: &OutputStream) -> Option<u64> {
+    loop {
+        match stream.check_write() {
+            Ok(0) => ready(stream.subscribe()).await,
+            Ok(room) => return Some(room),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Passes on what the process writes.

@@ -153,10 +153,7 @@ fn compare(options: &Options) -> Result<i32, String> {
                     continue;
                 }
                 let line = line + a[..i].iter().filter(|byte| **byte == b'\n').count() as u64;
-                let mut text = format!(
-                    "{one} {two} differ: {} {place}, line {line}",
-                    if options.shows_bytes { "byte" } else { "char" }
-                );
+                let mut text = format!("{one} {two} differ: byte {place}, line {line}");
                 if options.shows_bytes {
                     text.push_str(&format!(" is {x:3o} {} {y:3o} {}", visible(*x), visible(*y)));
                 }

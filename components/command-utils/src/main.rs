@@ -4,6 +4,7 @@ mod cmp;
 mod diff;
 mod find;
 mod pack;
+mod patch;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,7 +38,10 @@ fn run() -> i32 {
         "cmp" => cmp::run(arguments),
         "diff" => diff::run(arguments),
         "find" => find::run(arguments),
-        "xz" | "unxz" | "xzcat" | "zstd" | "unzstd" | "zstdcat" => pack::run(&name, arguments),
+        "patch" => patch::run(arguments),
+        "gzip" | "gunzip" | "zcat" | "xz" | "unxz" | "xzcat" | "zstd" | "unzstd" | "zstdcat" => {
+            pack::run(&name, arguments)
+        }
         _ => {
             eprintln!("{name}: there is no such utility here");
             NOT_FOUND

@@ -1,10 +1,13 @@
-//! xz and zstd with their other names, as gzip is used.
+//! gzip, xz and zstd, with their other names.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use lexopt::{Arg, Parser, ValueExt};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 use ruzstd::decoding::StreamingDecoder;
@@ -18,6 +21,7 @@ const UNPACK_KIB_MAX: u32 = 256 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    Gzip,
     Xz,
     Zstd,
 }
@@ -67,12 +71,16 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
 }
 
 fn parse(name: &str, arguments: Vec<OsString>) -> Result<Option<Options>, String> {
-    let kind = if name.contains("xz") { Kind::Xz } else { Kind::Zstd };
+    let kind = match name {
+        "gzip" | "gunzip" | "zcat" => Kind::Gzip,
+        "xz" | "unxz" | "xzcat" => Kind::Xz,
+        _ => Kind::Zstd,
+    };
     let mut options = Options {
         kind,
-        act: if name == "xz" || name == "zstd" { Act::Pack } else { Act::Unpack },
+        act: if matches!(name, "gzip" | "xz" | "zstd") { Act::Pack } else { Act::Unpack },
         to_stdout: name.ends_with("cat"),
-        // Of the two only zstd keeps what it packs.
+        // Of them only zstd keeps what it packs.
         keep: kind == Kind::Zstd,
         force: false,
         level: 6,
@@ -91,6 +99,9 @@ fn parse(name: &str, arguments: Vec<OsString>) -> Result<Option<Options>, String
             Arg::Short('f') | Arg::Long("force") => options.force = true,
             Arg::Short('o') if kind == Kind::Zstd => options.output = Some(value(&mut parser)?),
             // There is one thread, and nobody to look on.
+            Arg::Short('n' | 'N') | Arg::Long("no-name" | "name") if kind == Kind::Gzip => {}
+            Arg::Long("fast") => options.level = 1,
+            Arg::Long("best") => options.level = 9,
             Arg::Short('T') | Arg::Long("threads") => drop(value(&mut parser)?),
             Arg::Short('q' | 'v' | 'e') | Arg::Long("quiet" | "verbose" | "extreme") => {}
             Arg::Short(digit) if digit.is_ascii_digit() => options.level = digit.to_digit(10).unwrap_or(6),
@@ -146,6 +157,7 @@ fn one(path: &str, options: &Options) -> io::Result<()> {
 
 fn target(path: &str, options: &Options) -> io::Result<String> {
     let endings: &[(&str, &str)] = match options.kind {
+        Kind::Gzip => &[(".gz", ""), (".tgz", ".tar"), (".taz", ".tar"), ("-gz", ""), (".Z", "")],
         Kind::Xz => &[(".xz", ""), (".txz", ".tar")],
         Kind::Zstd => &[(".zst", ""), (".tzst", ".tar")],
     };
@@ -167,6 +179,11 @@ fn work(source: impl BufRead, options: &Options, to: &mut impl Write) -> io::Res
 
 fn pack(mut source: impl Read, options: &Options, to: &mut impl Write) -> io::Result<()> {
     match options.kind {
+        Kind::Gzip => {
+            let mut writer = GzEncoder::new(to, Compression::new(options.level.clamp(1, 9)));
+            io::copy(&mut source, &mut writer)?;
+            writer.finish().map(drop)
+        }
         Kind::Xz => {
             let mut writer = XzWriter::new(to, XzOptions::with_preset(options.level))?;
             io::copy(&mut source, &mut writer)?;
@@ -183,6 +200,7 @@ fn pack(mut source: impl Read, options: &Options, to: &mut impl Write) -> io::Re
 
 fn unpack(mut source: impl BufRead, kind: Kind, mut to: impl Write) -> io::Result<()> {
     match kind {
+        Kind::Gzip => io::copy(&mut MultiGzDecoder::new(source), &mut to).map(drop),
         Kind::Xz => {
             let mut reader = XzReader::new_mem_limit(source, true, UNPACK_KIB_MAX);
             io::copy(&mut reader, &mut to).map(drop)
@@ -213,7 +231,7 @@ mod tests {
     #[test]
     fn what_was_packed_is_unpacked() {
         let text: Vec<u8> = (0..200_000_u32).flat_map(|n| (n % 977).to_le_bytes()).collect();
-        for name in ["xz", "zstd"] {
+        for name in ["gzip", "xz", "zstd"] {
             let options = options(name, &["-1"]);
             let mut packed = Vec::new();
             pack(&*text, &options, &mut packed).unwrap();

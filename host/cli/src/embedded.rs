@@ -26,4 +26,17 @@ impl Carried {
     }
 }
 
+/// A file of the page.
+pub struct Served {
+    /// With slashes, none at its beginning.
+    pub path: &'static str,
+    /// As it is, or compressed.
+    pub content: &'static [u8],
+    pub is_brotli: bool,
+    /// Of the file itself.
+    pub bytes: u64,
+    /// SHA-256 of the file itself.
+    pub digest: &'static str,
+}
+
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

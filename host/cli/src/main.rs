@@ -23,6 +23,7 @@ mod processes;
 mod provider_net;
 mod review;
 mod search;
+mod serve;
 mod settings;
 mod show;
 mod terminal;
@@ -80,6 +81,8 @@ enum Command {
     Exec(command::exec::Arguments),
     /// Run the sandboxed CPython
     Python(command::python::Arguments),
+    /// Serve the page: the same agent in a browser, on this machine alone
+    Serve(command::serve::Arguments),
     /// Compose components into one, as a .wac file says
     Compose(command::compose::Arguments),
     /// Show a component's imports (its powers), exports and digest
@@ -112,6 +115,7 @@ fn main() -> ExitCode {
         Some(Command::Sh(arguments)) => command::sh::run(arguments),
         Some(Command::Exec(arguments)) => command::exec::run(arguments),
         Some(Command::Python(arguments)) => command::python::run(arguments),
+        Some(Command::Serve(arguments)) => command::serve::run(arguments),
         Some(Command::Compose(arguments)) => command::compose::run(arguments),
         Some(Command::Inspect(arguments)) => command::inspect::run(arguments),
         Some(Command::Doctor(arguments)) => command::doctor::run(arguments),

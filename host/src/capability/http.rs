@@ -2,8 +2,10 @@
 //!
 //! What is allowed is the component `netfetch`'s to say (`policy.rs`), at every hop. Here are the means: names and
 //! connections (`net.rs`, `connect.rs`), the walk along redirects (`send.rs`), and bodies counted and timed (`body.rs`).
+//! `client.rs` sends what the host's own user wants to send.
 
 mod body;
+pub mod client;
 mod connect;
 pub mod net;
 pub(crate) mod policy;

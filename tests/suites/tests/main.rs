@@ -1,5 +1,8 @@
 //! The built binary, driven as users, scripts and mishaps drive it. See `tests/cases/README.md` for the cases.
 
+mod abuse;
+#[cfg(unix)]
+mod agent;
 mod cases;
 mod cli;
 #[cfg(target_os = "linux")]
@@ -21,8 +24,11 @@ mod python;
 mod python_net;
 #[cfg(unix)]
 mod review;
+#[cfg(unix)]
+mod serve;
 mod session;
 mod shell;
+mod shell_input;
 mod start;
 #[cfg(unix)]
 mod terminal;

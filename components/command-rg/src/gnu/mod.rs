@@ -115,7 +115,7 @@ impl<W: Write> Grep<'_, W> {
 
     /// One that was named: links are followed.
     fn top(&mut self, path: &Path) {
-        let data = match fs::metadata(path) {
+        let data = match fs::metadata(here(path)) {
             Ok(data) => data,
             Err(error) => return self.failed(path, &error),
         };
@@ -137,7 +137,7 @@ impl<W: Write> Grep<'_, W> {
     }
 
     fn folder(&mut self, path: &Path) {
-        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = fs::read_dir(here(path)).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
         let mut entries = match entries {
             Ok(entries) => entries,
             Err(error) => return self.failed(path, &error),
@@ -213,6 +213,11 @@ impl<W: Write> Grep<'_, W> {
             eprintln!("{}: {}: {}", self.name, path.display(), without_number(&why.to_string()));
         }
     }
+}
+
+/// The empty path is where grep was started.
+fn here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// std shows `No such file or directory (os error 44)`.

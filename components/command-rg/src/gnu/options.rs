@@ -224,7 +224,9 @@ pub fn parse(name: &str, arguments: Vec<OsString>) -> Result<Parsed, String> {
             "v" | "invert-match" => options.invert = true,
             "w" | "word-regexp" => options.word = true,
             "x" | "line-regexp" => options.whole_line = true,
-            "c" | "count" => options.shown = Shown::Count,
+            // Where names are asked for as well, they win.
+            "c" | "count" if options.shown == Shown::Lines => options.shown = Shown::Count,
+            "c" | "count" => {}
             "l" | "files-with-matches" => options.shown = Shown::With,
             "L" | "files-without-match" => options.shown = Shown::Without,
             "o" | "only-matching" => options.only_matching = true,

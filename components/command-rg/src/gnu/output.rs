@@ -115,7 +115,7 @@ impl<'r, 'a, W: Write> Report<'r, 'a, W> {
             is_any = true;
         }
         for value in [number, options.byte_offset.then_some(offset)].into_iter().flatten() {
-            let text = if options.initial_tab { format!("{value:4}") } else { value.to_string() };
+            let text = if options.initial_tab { format!("{value:3}") } else { value.to_string() };
             self.output.colored(NUMBER, text.as_bytes())?;
             self.output.colored(SEPARATOR, separator)?;
             is_any = true;
@@ -191,7 +191,9 @@ impl<'r, 'a, W: Write> Report<'r, 'a, W> {
 
     fn is_enough(&self) -> bool {
         let options = self.output.options;
-        options.quiet || matches!(options.shown, Shown::With | Shown::Without) || self.is_binary_found
+        options.quiet
+            || matches!(options.shown, Shown::With | Shown::Without)
+            || (self.is_binary && self.is_binary_found)
     }
 }
 
@@ -231,7 +233,7 @@ impl<W: Write> Sink for Report<'_, '_, W> {
 
     fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> io::Result<bool> {
         let options = self.output.options;
-        if options.only_matching || self.is_binary_found {
+        if options.only_matching || (self.is_binary && self.is_binary_found) {
             return Ok(true);
         }
         self.begin_group()?;

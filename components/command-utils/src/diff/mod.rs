@@ -223,7 +223,8 @@ impl<W: Write> Diff<'_, W> {
             }
         };
         let options = self.options;
-        if one == two {
+        // Side by side, what is the same is shown as well.
+        if one == two && options.format != Format::SideBySide {
             return self.identical(before, after);
         }
         let is_binary = |bytes: &[u8]| !options.text && bytes[..bytes.len().min(BINARY_WINDOW_BYTES)].contains(&0);

@@ -75,14 +75,13 @@ impl Columns {
     fn row(&self, left: Option<&[u8]>, mark: u8, right: Option<&[u8]>, to: &mut impl Write) -> io::Result<()> {
         let mut out = Vec::new();
         let mut column = left.map_or(0, |left| self.half(left, 0, &mut out));
-        let has_end =
-            left.is_none_or(|left| left.ends_with(b"\n")) || right.is_some_and(|right| right.ends_with(b"\n"));
+        let has_end = [left, right].into_iter().flatten().any(|line| line.ends_with(b"\n"));
         if mark != b' ' {
             column = self.fill(column, (self.half + self.second - 1) / 2, &mut out) + 1;
             out.push(match (mark, left, right) {
                 (b'|', Some(left), Some(right)) => match (left.ends_with(b"\n"), right.ends_with(b"\n")) {
-                    (true, false) => b'\\',
-                    (false, true) => b'/',
+                    (true, false) => b'/',
+                    (false, true) => b'\\',
                     _ => b'|',
                 },
                 _ => mark,

@@ -44,8 +44,8 @@ pub enum Expression {
     Path(GlobMatcher),
     Regex(Regex),
     LinkName(GlobMatcher),
-    /// Letters of kinds.
-    Type(String),
+    /// Letters of kinds, and whether that of a link's target counts.
+    Type(String, bool),
     /// In units of so many bytes, rounded up.
     Size(Number, u64),
     Empty,
@@ -316,7 +316,7 @@ impl Parser<'_> {
                         return Err(format!("Unknown argument to {word}: {kind}"));
                     }
                 }
-                Expression::Type(kinds.concat())
+                Expression::Type(kinds.concat(), word == "-xtype")
             }
             "-size" => {
                 let size = self.value(word)?;

@@ -111,11 +111,13 @@ impl Entry {
     }
 
     fn letter(&self) -> char {
-        match self.kind {
-            kind if kind.is_dir() => 'd',
-            kind if kind.is_symlink() => 'l',
-            _ => 'f',
-        }
+        letter(self.kind)
+    }
+
+    /// Of what a link leads to; of the link, where that is nothing.
+    fn target_letter(&self) -> char {
+        let target = || fs::metadata(self.path()).map_or(self.kind, |data| data.file_type());
+        letter(if self.kind.is_symlink() { target() } else { self.kind })
     }
 }
 
@@ -261,7 +263,8 @@ impl<'a, W: Write> Find<'a, W> {
             Expression::LinkName(glob) => {
                 entry.kind.is_symlink() && fs::read_link(entry.path()).is_ok_and(|target| glob.is_match(target))
             }
-            Expression::Type(letters) => letters.contains(entry.letter()),
+            Expression::Type(letters, false) => letters.contains(entry.letter()),
+            Expression::Type(letters, true) => letters.contains(entry.target_letter()),
             Expression::Size(number, unit) => number.holds(entry.data().map_or(0, Metadata::len).div_ceil(*unit)),
             Expression::Empty => match entry.kind.is_dir() {
                 true => fs::read_dir(entry.path()).is_ok_and(|mut entries| entries.next().is_none()),
@@ -347,6 +350,14 @@ impl<'a, W: Write> Find<'a, W> {
             }
         }
         Ok(true)
+    }
+}
+
+fn letter(kind: FileType) -> char {
+    match kind {
+        kind if kind.is_dir() => 'd',
+        kind if kind.is_symlink() => 'l',
+        _ => 'f',
     }
 }
 

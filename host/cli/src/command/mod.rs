@@ -14,6 +14,7 @@ pub mod python;
 pub mod repl;
 pub mod replay;
 pub mod run;
+pub mod serve;
 pub mod sessions;
 pub mod sh;
 pub mod tools;

@@ -8,6 +8,7 @@ mod net;
 mod session;
 mod shell;
 mod table;
+mod tools;
 mod workspace;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use wardian_host::{Code, Host, HostOptions, Tool};
 use table::Table;
 
 /// What can be run by itself.
-const PARTS: [&str; 8] = ["session", "models", "net", "shell", "bytes", "walks", "open", "grep"];
+const PARTS: [&str; 9] = ["session", "models", "net", "shell", "tools", "bytes", "walks", "open", "grep"];
 
 fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +43,9 @@ fn main() -> Result<()> {
     }
     if is_chosen("shell") {
         shell::run(&bench, &runtime, &mut table)?;
+    }
+    if is_chosen("tools") {
+        tools::run(&bench, &mut table)?;
     }
     workspace::run(&bench, &runtime, &mut table, is_chosen)?;
     drop(folder);

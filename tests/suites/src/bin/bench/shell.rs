@@ -43,7 +43,8 @@ pub fn run(bench: &Bench, runtime: &tokio::runtime::Runtime, table: &mut Table) 
     Ok(())
 }
 
-fn timed(command: &mut System) -> Result<Duration> {
+/// From its start to its end, which must be a good one.
+pub fn timed(command: &mut System) -> Result<Duration> {
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     ensure!(status.success(), "{command:?} ended with {status}");

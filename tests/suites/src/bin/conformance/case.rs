@@ -123,9 +123,7 @@ fn sh(home: &Path, scratch: &Path, arguments: &[&str], stdin: &[u8]) -> Result<D
     wardian.env_clear().env("WARDIAN_HOME", home).args(["sh", "--direct", "--max-seconds", SECONDS_MAX, "-C"]);
     wardian.arg(scratch);
     // SH and TEST_SHELL are the shell itself, as Oils and smoosh call it.
-    for variable in
-        ["HOME=/workspace", "TMP=/workspace", "LC_ALL=C.UTF-8", "LOGNAME=agent", "SH=sh", "TEST_SHELL=sh"]
-    {
+    for variable in ["HOME=/workspace", "TMP=/workspace", "LC_ALL=C.UTF-8", "LOGNAME=agent", "SH=sh", "TEST_SHELL=sh"] {
         wardian.args(["--env", variable]);
     }
     wardian.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

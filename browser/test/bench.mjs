@@ -1,0 +1,164 @@
+// What the page's package costs, in headless Chromium: `cargo xtask bench browser`. Bounds are said, not enforced: machines differ.
+
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { open } from "./harness.mjs";
+
+const MIB = 1 << 20;
+const rows = [];
+const row = (what, value, unit, bound) => {
+  rows.push([what, value, unit, bound]);
+  const shown = value.toFixed(value < 10 ? 2 : 1);
+  console.log(`${what.padEnd(58)} ${shown.padStart(9)} ${unit.padEnd(4)} ${bound === undefined ? "" : `(at most ${bound.toFixed(1)})`}`);
+};
+const middle = (values) => [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
+const FILES = { "a.txt": "hello\nTODO: x\n", "src/main.rs": "fn main() {}\n", "README.md": "# Hi\n" };
+
+/** Resident memory of all of the browser's processes, in MiB. */
+async function resident(context) {
+  const session = await context.browser()?.newBrowserCDPSession();
+  if (!session) return undefined;
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const kib = processInfo.map(({ id }) => Number(readFileSync(`/proc/${id}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0));
+  return kib.reduce((sum, each) => sum + each, 0) / 1024;
+}
+
+const browser = await open();
+try {
+  const { page, server } = browser;
+  const begin = server.counts.bytes;
+  const demo = await page.evaluate(async (files) => {
+    const start = performance.now();
+    const project = await t.folder("demo", files);
+    const agent = await t.createAgent({ project: { kind: "directory", handle: project } });
+    const ready = performance.now() - start;
+    const events = await t.run(agent, "Explore this project.");
+    await agent.close();
+    return { ready, ms: events.filter((event) => event.type === "tool.result").map((event) => event.ms) };
+  }, FILES);
+  row("transfer for the first task", (server.counts.bytes - begin) / MIB, "MiB", 4);
+  row("agent ready, nothing cached", demo.ready, "ms", 1500);
+
+  const turns = Array.from({ length: 41 }, () => ({ text: "x", calls: [{ tool: "Read", input: { file_path: "a.txt" } }] }));
+  const calls = await page.evaluate(
+    async ([files, scenario]) => {
+      const project = await t.folder("calls", files);
+      const start = performance.now();
+      const agent = await t.createAgent({ project: { kind: "directory", handle: project }, model: { kind: "script", scenario } });
+      const ready = performance.now() - start;
+      const events = await t.run(agent, "Go.");
+      await agent.close();
+      return { ready, ms: events.filter((event) => event.type === "tool.result").map((event) => event.ms) };
+    },
+    [FILES, JSON.stringify({ turns: [...turns, { text: "done" }] })],
+  );
+  row("agent ready, cached", calls.ready, "ms");
+  row("first tool call", calls.ms[0], "ms", 150);
+  row("later tool calls, p50", middle(calls.ms.slice(1)), "ms", 25);
+
+  const python = await page.evaluate(async (files) => {
+    const project = await t.folder("python", files);
+    const agent = await t.createAgent({ project: { kind: "directory", handle: project } });
+    const times = [];
+    for (let count = 0; count < 6; count++) {
+      const start = performance.now();
+      await agent.exec(["python3", "-c", "print(1)"]);
+      times.push(performance.now() - start);
+    }
+    const shell = [];
+    for (let count = 0; count < 6; count++) {
+      const start = performance.now();
+      await agent.exec(["sh", "-c", "echo hi | tr a-z A-Z"]);
+      shell.push(performance.now() - start);
+    }
+    await agent.close();
+    return { times, shell };
+  }, FILES);
+  const fetchedAll = [...server.counts.files].filter(([path]) => /python|command-sh|tool-|agent|session|workspace|provider-script|\.js/.test(path));
+  row("transfer with Python and the shell", fetchedAll.reduce((sum, [, bytes]) => sum + bytes, 0) / MIB, "MiB", 14);
+  row("python3 -c 'print(1)', first", python.times[0], "ms");
+  row("python3 -c 'print(1)', later, p50", middle(python.times.slice(1)), "ms");
+  row("sh -c 'echo hi | tr a-z A-Z', first", python.shell[0], "ms");
+  row("sh -c 'echo hi | tr a-z A-Z', later, p50", middle(python.shell.slice(1)), "ms");
+
+  const model = createServer((request, response) => {
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Access-Control-Allow-Headers", "*, authorization");
+    if (request.method === "OPTIONS") return response.end();
+    response.setHeader("Content-Type", "text/event-stream");
+    const say = (delta, more = {}) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta, ...more }] })}\n\n`);
+    setTimeout(() => {
+      say({ role: "assistant", content: "token" });
+      say({}, { finish_reason: "stop" });
+      response.end("data: [DONE]\n\n");
+    }, 100);
+  });
+  await new Promise((resolve) => model.listen(0, "127.0.0.1", resolve));
+  const tokens = await page.evaluate(
+    async ([files, baseUrl]) => {
+      const project = await t.folder("tokens", files);
+      const model = { kind: "service", protocol: "chat", name: "m", baseUrl };
+      const agent = await t.createAgent({ project: { kind: "directory", handle: project }, model });
+      const ours = [];
+      for (let count = 0; count < 6; count++) {
+        const start = performance.now();
+        for await (const event of agent.run("Hello?")) {
+          if (event.type === "text.delta") ours.push(performance.now() - start);
+        }
+      }
+      await agent.close();
+      const plain = [];
+      for (let count = 0; count < 6; count++) {
+        const start = performance.now();
+        const response = await fetch(`${baseUrl}/chat/completions`, { method: "POST", body: "{}" });
+        await response.body.getReader().read();
+        plain.push(performance.now() - start);
+      }
+      return { ours, plain };
+    },
+    [FILES, `http://127.0.0.1:${model.address().port}/v1`],
+  );
+  model.close();
+  const plain = middle(tokens.plain);
+  row("first token of a model, p50", middle(tokens.ours.slice(1)), "ms", plain * 1.1 + 20);
+  row("first token of a plain fetch, p50", plain, "ms");
+
+  const many = { turns: Array.from({ length: 200 }, () => ({ text: "x".repeat(100), calls: [{ tool: "Read", input: { file_path: "a.txt" } }] })) };
+  const before = await resident(browser.context);
+  const long = await page.evaluate(
+    async ([files, scenario]) => {
+      const project = await t.folder("long", files);
+      const model = { kind: "script", scenario };
+      const agent = await t.createAgent({ project: { kind: "directory", handle: project }, model, budget: { steps_max: 1000 } });
+      globalThis.long = agent;
+      const times = [];
+      let asked = 0;
+      for await (const event of agent.run("Go.")) {
+        if (event.type === "model.request") asked = performance.now();
+        if (event.type === "model.response") times.push(performance.now() - asked);
+      }
+      return times;
+    },
+    [FILES, JSON.stringify({ turns: [...many.turns, { text: "done" }] })],
+  );
+  row("a scripted answer with two lines of journal, p50", middle(long), "ms", 10);
+  const after = await resident(browser.context);
+  if (before !== undefined && after !== undefined) row("memory that 200 turns leave behind", after - before, "MiB");
+  await page.evaluate(() => globalThis.long.close());
+
+  const review = await page.evaluate(async () => {
+    const handle = await t.folder("review", { "a.txt": "a\n" });
+    const agent = await t.createAgent({ project: { kind: "directory", handle } });
+    await agent.exec(["python3", "-c", "for i in range(1000): open(f'f{i}.txt', 'w').write(f'{i}\\n')"]);
+    const start = performance.now();
+    const { changes } = await agent.review.changes();
+    const listed = performance.now() - start;
+    await agent.close();
+    return { count: changes.length, listed };
+  });
+  row(`listing ${review.count} changes`, review.listed, "ms", 300);
+  const over = rows.filter(([, value, , bound]) => bound !== undefined && value > bound);
+  console.log(over.length === 0 ? "all within their bounds" : `beyond their bounds: ${over.map(([what]) => what).join("; ")}`);
+} finally {
+  await browser.close();
+}
