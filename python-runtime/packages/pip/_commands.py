@@ -104,7 +104,7 @@ def _install_packages(options):
     target = os.path.abspath(options.target) if options.target else folder()
     url = options.index_url or os.environ.get("PIP_INDEX_URL") or _default()
     index = _index.Index(url, options.pre, say)
-    chosen = _install.resolve(index, wanted, target, options.upgrade, not options.no_deps, say)
+    chosen = _install.resolve(index, wanted, target, bool(options.target), options.upgrade, not options.no_deps)
     if not chosen:
         say("Requirement already satisfied: " + ", ".join(str(item) for item in wanted))
         return

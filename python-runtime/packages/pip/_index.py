@@ -112,7 +112,8 @@ class Index:
         return self._known[key]
 
     def allows(self, specifier, version):
-        return specifier.contains(version, prereleases=True if self._pre else None)
+        is_wanted = self._pre or not version.is_prerelease or bool(specifier.prereleases)
+        return is_wanted and specifier.contains(version, prereleases=True)
 
     def _ask(self, key):
         url = urllib.parse.urljoin(self._url, key + "/")

@@ -109,12 +109,12 @@ class Provider(resolvelib.AbstractProvider):
         return needs
 
 
-def resolve(index, wanted, target, upgrade, with_needs, say):
-    """What has to be installed."""
+def resolve(index, wanted, target, is_alone, upgrade, with_needs):
+    """What has to be installed. A target that is alone counts nothing that is elsewhere."""
     wanted = [item for item in wanted if not isinstance(item, Requirement) or not item.marker or item.marker.evaluate()]
     present = {}
-    path = [target] if os.path.isdir(target) else []
-    for distribution in [*importlib.metadata.distributions(path=path), *importlib.metadata.distributions()]:
+    elsewhere = () if is_alone else importlib.metadata.distributions()
+    for distribution in (*importlib.metadata.distributions(path=[target]), *elsewhere):
         if distribution.name:
             present.setdefault(canonicalize_name(distribution.name), Present(distribution))
     names = {canonicalize_name(item.name) for item in wanted} if upgrade else set()

@@ -145,7 +145,7 @@ for speak in (lambda connection: connection.recv(1), lambda connection: connecti
         speak(socket.create_connection(("127.0.0.1", 25)))
     except PermissionError as error:
         print(error.strerror)
-for make in (lambda: socket.socket(socket.AF_UNIX), lambda: socket.socket(type=socket.SOCK_DGRAM), socket.socketpair):
+for make in (lambda: socket.socket(type=socket.SOCK_DGRAM), lambda: socket.socket().bind(("", 80)), socket.socketpair):
     try:
         make()
     except PermissionError as error:
@@ -335,7 +335,7 @@ fn packages_are_installed_from_an_index() {
         pip(&["install", package]).exits(1).says(&[reason]);
     }
     assert!(!world.project().join("escaped.py").exists() && !world.project().join(".wardian/escaped.py").exists());
-    let refused = world.wardian(&["python", "--env", &url, "-m", "pip", "install", "alpha"]).exits(1);
+    let refused = world.wardian(&["python", "--env", &url, "-m", "pip", "install", "-U", "beta"]).exits(1);
     refused.says(&[&format!("--net 127.0.0.1:{} allows it", server.port())]);
     // In the workspace it is a change to be reviewed.
     world
