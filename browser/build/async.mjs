@@ -37,6 +37,7 @@ export const ASYNC_IMPORTS = [
   "wasi:filesystem/types#[method]directory-entry-stream.read-directory-entry",
   "wardian:host/turns#take",
   "wardian:process/process#spawn",
+  ...of("wardian:process/jobs#", ["start", "jobs", "kill"]),
 ];
 
 /** Exports that may be suspended by them. */

@@ -11,6 +11,7 @@ import { sendHere, sendNothing } from "./capability/http/net.js";
 import type { Sending } from "./capability/http/send.js";
 import { observer } from "./capability/observer.js";
 import { Captured, output } from "./capability/output.js";
+import type { Jobs } from "./jobs.js";
 import { sandbox, type SandboxOptions } from "./capability/sandbox.js";
 import { start } from "./capability/start.js";
 import type { Folder } from "./capability/tree.js";
@@ -68,7 +69,10 @@ export class Agent {
   readonly #stderr: Captured;
   readonly #mounts: Mounts;
 
-  private constructor(exports: Exports, stderr: Captured, mounts: Mounts) {
+  readonly #jobs: Jobs;
+
+  private constructor(exports: Exports, stderr: Captured, mounts: Mounts, jobs: Jobs) {
+    this.#jobs = jobs;
     this.#exports = exports;
     this.#stderr = stderr;
     this.#mounts = mounts;
@@ -109,7 +113,7 @@ export class Agent {
       }),
       "wardian:host/start": start(),
     });
-    return new Agent(exports as unknown as Exports, stderr, mounts);
+    return new Agent(exports as unknown as Exports, stderr, mounts, options.jobs);
   }
 
   get exports(): Exports {
@@ -147,8 +151,9 @@ export class Agent {
     await journal(() => this.call((exports) => exports["wardian:session/session@0.1.0"].end(result)));
   }
 
-  /** Lets go of its files. */
+  /** Ends what it has left running, and lets go of its files. */
   async close(): Promise<void> {
+    this.#jobs.end();
     await this.#mounts.close().catch(() => {});
   }
 }

@@ -18,6 +18,7 @@ import { errorCode, join, Tree } from "./capability/tree.js";
 import { Turns } from "./capability/turns.js";
 import { type Components, type Manifest } from "./components.js";
 import { info, lock, lockProjects, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
+import { Jobs } from "./jobs.js";
 import { JournalTap, readJournal } from "./journal.js";
 import { narrowed } from "./project.js";
 import type { Powers, SpawnError } from "./protocol.js";
@@ -181,6 +182,7 @@ export class Case {
       sending: mode === "run" && service?.kind === "service" ? this.#net.provider(service, own) : undefined,
       net: mode === "run" ? this.#net : undefined,
       own,
+      jobs: new Jobs(own),
       turns: this.#turns,
       control: this.#control,
       asking: this.#asking,

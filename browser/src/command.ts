@@ -51,6 +51,7 @@ export async function runCommand(job: Job, what: CommandStart, program: Program,
     "wardian:host/turns": turns(lent.turns),
     "wardian:host/start": start(what.asksForDirectory ? undefined : what.cwd),
     "wardian:process/process": lent.starter.imports(),
+    "wardian:process/jobs": lent.starter.jobs(),
   };
   let result: Done["result"];
   setMeter(meter);

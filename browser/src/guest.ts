@@ -86,6 +86,9 @@ scope.onmessage = ({ data: message }) => {
     case "body-failed":
       requests.failed(message.end, message.code);
       break;
+    case "job":
+      starter.answered(message.request, message.answer);
+      break;
     case "spawned":
       starter.spawned(message.request, message.spawned);
       break;

@@ -4,15 +4,20 @@ import type { AgentEvent, Limits } from "./api.js";
 import { Activities } from "./capability/activities.js";
 import type { GuestRequest } from "./capability/http.js";
 import { HttpFailure, type Download, type ErrorCode, type Sending } from "./capability/http/send.js";
+import { Tree } from "./capability/tree.js";
 import type { Turns } from "./capability/turns.js";
 import type { Components, ManifestCommand } from "./components.js";
 import { End, Pipe, type Owner } from "./pipes.js";
+import { Jobs, RUNNING_MAX } from "./jobs.js";
+import { CREDIT_BYTES } from "./protocol.js";
 import type {
   CommandInfo,
   Exit,
   Fault,
   FromGuest,
   Job,
+  JobAnswer,
+  JobRequest,
   Layers,
   Powers,
   Spawn,
@@ -26,6 +31,9 @@ import type { Ended, Running, Workers } from "./workers.js";
 
 /** Processes of one family that run at once. A pipeline has a dozen; a program that starts itself has no end. */
 const PROCESSES_MAX = 64;
+
+/** From a job's start to its end. */
+const JOB_WALL_MS_MAX = 3_600_000;
 
 /** How deep processes may start each other. */
 const DEPTH_MAX = 16;
@@ -80,6 +88,8 @@ interface Member {
   activities: Activities;
   /** None: it has no network. */
   sending: Sending | undefined;
+  /** None: it cannot start what outlives it. */
+  jobs: Jobs | undefined;
   /** Requests under way. */
   isOver?: boolean;
   requests: Map<number, { isCancelled: boolean; download?: Download }>;
@@ -150,14 +160,15 @@ export class Kernel {
   }
 
   /** A tool's call. It has no streams of its own that lead anywhere. */
-  member(powers: Powers, limits: Limits, call: string, activities: Activities, sending?: Sending): Member {
+  member(powers: Powers, limits: Limits, call: string, activities: Activities, more: { sending?: Sending | undefined; jobs?: Jobs } = {}): Member {
     const streams = { stdin: undefined, stdout: undefined, stderr: undefined };
     // What a process prints is for its starter, who bounds what becomes of it.
     const own = { ...limits, output_bytes_max: Number.MAX_SAFE_INTEGER };
     const [ends, children] = [new Map<number, End>(), new Map<number, Process>()];
     const family = new Family(limits);
     const requests: Member["requests"] = new Map();
-    const rest = { ends, children, call, process: undefined, activities, sending, requests };
+    const { sending, jobs } = more;
+    const rest = { ends, children, call, process: undefined, activities, sending, jobs, requests };
     return { family, depth: 0, powers, limits: own, running: undefined, ...streams, ...rest };
   }
 
@@ -170,6 +181,9 @@ export class Kernel {
           (spawned) => say({ kind: "spawned", request: message.request, spawned }),
           (error: unknown) => say({ kind: "spawned", request: message.request, spawned: { error: spawnError(error) } }),
         );
+        break;
+      case "job":
+        void this.#job(member, message.job).then((answer) => say({ kind: "job", request: message.request, answer }));
         break;
       case "kill":
         member.children.get(message.process)?.kill({ tag: "killed", val: { tag: "killed" } });
@@ -275,6 +289,112 @@ export class Kernel {
     if (!cwd.startsWith("/")) throw invalid(`cwd is no absolute path: ${JSON.stringify(cwd)}`);
   }
 
+  async #job(member: Member, job: JobRequest): Promise<JobAnswer> {
+    const { jobs } = member;
+    switch (job.ask) {
+      case "list":
+        return { jobs: jobs?.list() ?? [] };
+      case "kill":
+        return { found: jobs?.kill(job.id) ?? false };
+      case "start":
+        try {
+          return { id: await this.#startJob(member, job.spawn, job.label) };
+        } catch (error) {
+          return { error: spawnError(error) };
+        }
+    }
+  }
+
+  /** What `argv` names, if this code may start it. */
+  #command(member: Member, spawn: Spawn): ManifestCommand {
+    const name = spawn.argv[0];
+    if (name === undefined) throw { tag: "invalid", val: "argv is empty" } satisfies SpawnError;
+    this.#check(spawn);
+    const command = this.#options.commands.find(({ names }) => names.includes(name));
+    if (!command) throw { tag: "not-found" } satisfies SpawnError;
+    const { powers } = member;
+    if (!powers.process.includes("*") && !powers.process.includes(name)) {
+      throw { tag: "not-permitted", val: name } satisfies SpawnError;
+    }
+    return command;
+  }
+
+  /** A family of its own: that of its starter ends with the call. */
+  async #startJob(starter: Member, spawn: Spawn, label: string): Promise<number> {
+    const command = this.#command(starter, spawn);
+    const { jobs, powers, limits } = starter;
+    if (!jobs) throw { tag: "invalid", val: "there is no session that jobs could belong to" } satisfies SpawnError;
+    if (jobs.running >= RUNNING_MAX) throw { tag: "too-many", val: RUNNING_MAX } satisfies SpawnError;
+    const child = this.#child(this.member(powers, limits, "", jobs.activities));
+    child.call = undefined;
+    const toChild: Owner = (message) => child.running?.say(message);
+    const connect = async (stream: Stream, which: "stdin" | "stdout" | "stderr"): Promise<End | undefined> => {
+      if (stream.tag === "stdout" && which === "stderr") return child.stdout?.share(toChild);
+      if (stream.tag !== "file") return undefined;
+      return this.#file(stream, which === "stdin", toChild);
+    };
+    child.stdin = await connect(spawn.stdin, "stdin");
+    child.stdout = await connect(spawn.stdout, "stdout");
+    child.stderr = await connect(spawn.stderr, "stderr");
+    const wall = Math.min(spawn.limits.wall_ms_max ?? JOB_WALL_MS_MAX, JOB_WALL_MS_MAX);
+    const own = { ...narrowed(limits, spawn.limits), wall_ms_max: wall };
+    let id = 0;
+    let early: Exit | undefined;
+    id = await this.#start(child, command, spawn, own, (exit) => {
+      early = exit;
+      jobs.ended(id, exit);
+    });
+    jobs.add(id, spawn.argv, label, () => child.kill({ tag: "killed", val: { tag: "killed" } }));
+    if (early) jobs.ended(id, early);
+    return id;
+  }
+
+  /** An end of a pipe whose other end is a file. */
+  async #file(place: Extract<Stream, { tag: "file" }>, isInput: boolean, owner: Owner): Promise<End> {
+    const { layers } = this.#options;
+    const folder = { "/upper": layers.upper, "/tmp": layers.tmp, "/project": layers.project }[place.mount];
+    if (!folder) throw { tag: "invalid", val: "a job's stream is no file" } satisfies SpawnError;
+    const tree = new Tree(folder);
+    const file = await tree.open(place.path, { create: false, exclusive: false, write: !isInput });
+    const pipe = new Pipe();
+    let wake = () => {};
+    let at = place.at;
+    const over = () => {
+      file.close();
+      void tree.close();
+    };
+    if (isInput) {
+      const writer = new End(pipe, "write", (message) => (message.kind === "broken" ? over() : wake()));
+      void (async () => {
+        for (let from = at ?? 0; ; ) {
+          const bytes = await file.read(CREDIT_BYTES, from);
+          if (bytes.length === 0) break;
+          const taken = new Promise<void>((resolve) => (wake = resolve));
+          pipe.write(writer, bytes);
+          await taken;
+          from += bytes.length;
+        }
+        writer.close();
+        over();
+      })().catch(() => writer.close());
+      return new End(pipe, "read", owner);
+    }
+    const reader: End = new End(pipe, "read", (message) => {
+      if (message.kind !== "data") return;
+      const { bytes } = message;
+      if (!bytes) return over();
+      void (async () => {
+        const position = at ?? (await file.size());
+        const written = await file.write(bytes, position);
+        if (at !== undefined) at += written;
+        if (written < bytes.length) throw new Error("there is no space");
+        pipe.want(reader);
+      })().catch(() => reader.close());
+    });
+    pipe.want(reader);
+    return new End(pipe, "write", owner);
+  }
+
   async #spawn(starter: Member, spawn: Spawn): Promise<Spawned> {
     const toStarter: Owner = (message) => starter.running?.say(message);
     const given: End[] = [];
@@ -289,15 +409,7 @@ export class Kernel {
     const [fromIn, fromOut, fromErr] = [take(spawn.stdin), take(spawn.stdout), take(spawn.stderr)];
     const opened: End[] = [];
     try {
-      const name = spawn.argv[0];
-      if (name === undefined) throw { tag: "invalid", val: "argv is empty" } satisfies SpawnError;
-      this.#check(spawn);
-      const command = this.#options.commands.find(({ names }) => names.includes(name));
-      if (!command) throw { tag: "not-found" } satisfies SpawnError;
-      const { powers } = starter;
-      if (!powers.process.includes("*") && !powers.process.includes(name)) {
-        throw { tag: "not-permitted", val: name } satisfies SpawnError;
-      }
+      const command = this.#command(starter, spawn);
       if (starter.depth >= DEPTH_MAX) throw { tag: "too-many", val: DEPTH_MAX } satisfies SpawnError;
       const { family } = starter;
       if (family.processes >= PROCESSES_MAX) throw { tag: "too-many", val: PROCESSES_MAX } satisfies SpawnError;
@@ -354,7 +466,7 @@ export class Kernel {
     const streams = { stdin: undefined, stdout: undefined, stderr: undefined };
     const { family, powers, limits, call, activities, sending } = starter;
     const requests: Member["requests"] = new Map();
-    const rest = { ends, children, call, activities, sending, requests };
+    const rest = { ends, children, call, activities, sending, jobs: undefined, requests };
     const child = { family, depth: starter.depth + 1, powers, limits, running: undefined, ...streams, ...rest };
     return { ...child, process: this.#count, begin: performance.now(), kill: () => {} };
   }
@@ -365,7 +477,7 @@ export class Kernel {
     { argv, env, cwd }: Pick<Spawn, "argv" | "env" | "cwd">,
     limits: Limits,
     over: (exit: Exit) => void,
-  ): Promise<void> {
+  ): Promise<number> {
     child.limits = limits;
     child.family.processes += 1;
     const { components, workers, layers, turns, show } = this.#options;
@@ -423,6 +535,7 @@ export class Kernel {
       });
       over(exit);
     });
+    return number;
   }
 
   /** A program of the user's own: its output goes to the page. */

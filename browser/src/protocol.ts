@@ -90,7 +90,20 @@ export type SpawnError =
 /** Where a process's stream leads; `pump`: to its starter, who passes it on to or from a file. */
 export type Stream =
   | { tag: "inherit" | "null" | "pipe" | "pump" | "stdout" }
-  | { tag: "end"; end: number; unread: Uint8Array | undefined };
+  | { tag: "end"; end: number; unread: Uint8Array | undefined }
+  /** Of a job, whose starter may be gone before it. Without `at`: always at the end. */
+  | { tag: "file"; mount: string; path: string; at: number | undefined };
+
+export interface JobInfo {
+  id: number;
+  argv: string[];
+  label: string;
+  exit: Exit | undefined;
+}
+
+/** What is asked about jobs, and what is answered. */
+export type JobRequest = { ask: "start"; spawn: Spawn; label: string } | { ask: "list" } | { ask: "kill"; id: number };
+export type JobAnswer = { id: number } | { error: SpawnError } | { jobs: JobInfo[] } | { found: boolean };
 
 export interface Spawn {
   argv: string[];
@@ -116,6 +129,7 @@ export type ToGuest =
   | { kind: "ping"; ping: number }
   | { kind: "spawned"; request: number; spawned: Spawned | { error: SpawnError } }
   /** `total`: bytes that were written to an end that the starter pumps from. */
+  | { kind: "job"; request: number; answer: JobAnswer }
   | { kind: "exited"; process: number; exit: Exit; totals: [number, number][] }
   /** No bytes: the end. */
   | { kind: "data"; end: number; bytes: Uint8Array | undefined }
@@ -137,6 +151,7 @@ export type FromGuest =
   | { kind: "progress"; message: string; done: [bigint, bigint] | undefined }
   | { kind: "pong"; ping: number; active: number; memory: number }
   | { kind: "spawn"; request: number; spawn: Spawn }
+  | { kind: "job"; request: number; job: JobRequest }
   | { kind: "kill"; process: number }
   | { kind: "want"; end: number }
   | { kind: "unwant"; end: number }

@@ -8,6 +8,7 @@ import { Control } from "./capability/control.js";
 import { Turns } from "./capability/turns.js";
 import type { Components } from "./components.js";
 import { isLocked, lock, pickedFolder, privateFolder, type Home } from "./home.js";
+import { Jobs } from "./jobs.js";
 import { Kernel } from "./kernel.js";
 import { JOURNAL, readJournal } from "./journal.js";
 import { unzip } from "./upload.js";
@@ -26,6 +27,7 @@ async function reader(components: Components, folder: FileSystemDirectoryHandle)
   const layer = privateFolder(folder, false);
   const workers = new Workers(new URL("./guest.js", import.meta.url));
   const turns = new Turns();
+  const own = new Activities();
   const layers = { project: pickedFolder(folder, false), upper: layer, tmp: layer };
   return Agent.start({
     components,
@@ -39,7 +41,8 @@ async function reader(components: Components, folder: FileSystemDirectoryHandle)
     provider: {},
     sending: undefined,
     net: undefined,
-    own: new Activities(),
+    own,
+    jobs: new Jobs(own),
     turns,
     control: new Control(),
     asking: undefined,

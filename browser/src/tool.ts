@@ -97,6 +97,7 @@ export async function runTool(job: Job, call: ToolCall, program: Program, lent: 
     "wardian:host/start": start(),
     ...http(lent.send),
     "wardian:process/process": lent.starter.imports(),
+    "wardian:process/jobs": lent.starter.jobs(),
     "wardian:tool/progress": {
       report(update: Update) {
         const bytes = encoder.encode(update.message);

@@ -117,3 +117,33 @@ test("an agent's calls start programs, and what they do is journaled", { timeout
   assert.ok(programs.includes("python3"), String(programs));
   assert.equal(events.at(-1).stop, "done");
 });
+
+test("a job outlives its call, and ends with its session", { timeout: 120_000 }, async () => {
+  const events = await page.evaluate(async () => {
+    const command = "echo begun; sleep 0.3; echo over";
+    const turns = [
+      { text: "a", calls: [{ tool: "Bash", input: { command, background: true } }] },
+      { text: "b", calls: [{ tool: "Jobs", input: {} }] },
+      { text: "c", calls: [{ tool: "Jobs", input: { job: 1, wait_ms: 20_000 } }] },
+      { text: "d", calls: [{ tool: "Bash", input: { command: "sleep 100", background: true } }] },
+      { text: "e", calls: [{ tool: "Jobs", input: { job: 2, kill: true, wait_ms: 10_000 } }] },
+      { text: "done" },
+    ];
+    const model = { kind: "script", scenario: JSON.stringify({ turns }) };
+    const handle = await t.folder("jobs", { "a.txt": "a\n" });
+    const agent = await t.createAgent({ project: { kind: "directory", handle }, model, approve: "all" });
+    const events = await t.run(agent, "Go.");
+    await agent.close();
+    return events;
+  });
+  const results = events.filter((event) => event.type === "tool.result");
+  assert.deepEqual(results.map(({ error }) => error), [null, null, null, null, null]);
+  assert.match(results[2].output.text, /begun\nover/);
+  assert.equal(results[2].output.data.jobs?.[0]?.running ?? results[2].output.data.running, false);
+  assert.match(results[4].output.text, /killed|ended/);
+  assert.equal(events.at(-1).stop, "done");
+  // Each process has a beginning and an end in the journal.
+  const journaled = (type) => events.filter((event) => event.type === type).length;
+  assert.equal(journaled("process.start"), journaled("process.exit"));
+  assert.ok(journaled("process.start") >= 2);
+});

@@ -1,4 +1,5 @@
-//! The interpreter recurses where scripts nest, on the stack of its memory. With 300 functions in each other, and loops in those, it takes 16 MiB.
+//! The interpreter recurses where scripts nest, on the stack of its memory. With 300 functions in each other, and loops in
+//! those, it takes 16 MiB.
 
 const STACK_BYTES: u32 = 24 << 20;
 

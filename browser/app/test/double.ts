@@ -146,12 +146,12 @@ class Double implements Agent {
     yield { type: "response.end", usage };
     const calls = [
       { id: "c1", tool: "Glob", input: '{"pattern":"**/*.py"}' },
-      { id: "c2", tool: "Grep", input: '{"pattern":"TODO|FIXME","output_mode":"content"}' },
+      { id: "c2", tool: "Grep", input: '{"pattern":"TODO","output_mode":"content"}' },
       { id: "c3", tool: "Bash", input: '{"command":"python3 -m unittest -q 2>&1 | tail -n 20","timeout_ms":60000}' },
     ];
     yield line({ type: "model.response", call: 0, text: say, tool_calls: calls, usage, stop: "tool-calls", error: null } as Line);
     for (const { id, tool, input } of calls.slice(0, 2)) {
-      yield { type: "tool.started", id, tool, summary: tool === "Glob" ? "**/*.py" : "TODO|FIXME", input };
+      yield { type: "tool.started", id, tool, summary: tool === "Glob" ? "**/*.py" : "TODO", input };
       yield line({ type: "tool.use", id, tool, component: DIGEST, input: JSON.parse(input) } as Line);
       await wait(20);
       yield line({ type: "tool.result", id, tool, output: { text: tool === "Glob" ? "shop/prices.py\nshop/legacy.py\nshop/tests/__init__.py" : "shop/legacy.py:3:# TODO remove" }, error: null, ms: 12, truncated: false } as Line);

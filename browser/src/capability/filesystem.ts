@@ -66,20 +66,34 @@ function placeHash(text: string): { lower: bigint; upper: bigint } {
   return { lower, upper };
 }
 
+/** A place in a file, for whoever opens it anew. Without `at`: always its end. */
+export interface FilePlace {
+  mount: string;
+  path: string;
+  at: number | undefined;
+}
+
 /** What a stream reads ahead, for whoever does not wait. */
 const AHEAD_BYTES = 64 << 10;
 
 /** Reads a file in order. Whoever does not wait gets what was read ahead. */
-class FileReader implements Reader {
+export class FileReader implements Reader {
   readonly #signal = new Signal();
   #ahead: Uint8Array | undefined;
   #failure: StreamError | undefined;
   #reading: Promise<void> | undefined;
 
   constructor(
+    readonly mount: string,
     readonly file: OpenFile,
     private at: number,
   ) {}
+
+  /** Where it would go on reading. */
+  async place(): Promise<FilePlace> {
+    await this.#reading;
+    return { mount: this.mount, path: this.file.path, at: this.at - (this.#ahead?.length ?? 0) };
+  }
 
   async #load(size: number): Promise<Uint8Array> {
     let bytes: Uint8Array;
@@ -144,16 +158,24 @@ class FileReader implements Reader {
 /** What one stream may have on its way to a file. */
 const PENDING_BYTES_MAX = 256 << 10;
 
-class FileWriter implements Writer {
+export class FileWriter implements Writer {
   readonly #signal = new Signal();
   #pending = 0;
   #last: Promise<void> = Promise.resolve();
   #failure: StreamError | undefined;
 
   constructor(
+    readonly mount: string,
     readonly file: OpenFile,
     readonly put: (bytes: Uint8Array) => Promise<void>,
+    readonly at: () => number | undefined,
   ) {}
+
+  /** Where it would go on writing. */
+  async place(): Promise<FilePlace> {
+    await this.flush();
+    return { mount: this.mount, path: this.file.path, at: this.at() };
+  }
 
   #add(bytes: Uint8Array): Promise<void> {
     this.#pending += bytes.length;
@@ -267,7 +289,7 @@ export class Descriptor {
     const file = this.#opened();
     if (!this.#flags.read) throw "not-permitted";
     file.users += 1;
-    return new InputStream(new FileReader(file, Number(offset)));
+    return new InputStream(new FileReader(this.#name, file, Number(offset)));
   }
 
   writeViaStream(offset: bigint): OutputStream {
@@ -295,7 +317,7 @@ export class Descriptor {
         rest = rest.subarray(written);
       }
     };
-    return new OutputStream(new FileWriter(file, put));
+    return new OutputStream(new FileWriter(this.#name, file, put, () => at));
   }
 
   advise(): void {}

@@ -1,7 +1,18 @@
 /** `wardian:process`: starts commands for tools and for other commands. */
 
 import type { Limits } from "../api.js";
-import type { CommandInfo, Exit, FromGuest, Spawn, SpawnError, Spawned, Stream } from "../protocol.js";
+import type {
+  CommandInfo,
+  Exit,
+  FromGuest,
+  JobAnswer,
+  JobRequest,
+  Spawn,
+  SpawnError,
+  Spawned,
+  Stream,
+} from "../protocol.js";
+import { FileReader, FileWriter } from "./filesystem.js";
 import { Ends, PipeReader, PipeWriter, pump } from "./pipe.js";
 import { Pollable, Signal, type Source } from "./poll.js";
 import { dispose, InputStream, OutputStream } from "./streams.js";
@@ -115,6 +126,20 @@ interface Pump {
   abandon(): void;
 }
 
+function wished(command: Command): Partial<Limits> {
+  const number = (value: bigint | undefined) => (value === undefined ? undefined : Number(value));
+  const { wallMsMax, cpuMsMax, memoryBytesMax, outputBytesMax } = command.limits;
+  const all: [keyof Limits, number | undefined][] = [
+    ["wall_ms_max", number(wallMsMax)],
+    ["cpu_ms_max", number(cpuMsMax)],
+    ["memory_bytes_max", number(memoryBytesMax)],
+    ["output_bytes_max", number(outputBytesMax)],
+  ];
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+}
+
+const invalid = (val: string): SpawnError => ({ tag: "invalid", val });
+
 /** Starting processes, for the one guest that a worker runs. */
 export class Starter {
   readonly #ends: Ends;
@@ -123,6 +148,7 @@ export class Starter {
   readonly #children = new Map<number, Child>();
   /** What ended before its starter heard of its beginning. */
   readonly #early = new Map<number, [Exit, [number, number][]]>();
+  readonly #jobs = new Map<number, (answer: JobAnswer) => void>();
   readonly #requests = new Map<number, (spawned: Spawned | { error: SpawnError }) => void>();
   #request = 0;
 
@@ -150,15 +176,7 @@ export class Starter {
     const stdin = await this.#input(command.stdin, pumps);
     const stdout = this.#output(command.stdout, "stdout", pumps);
     const stderr = this.#output(command.stderr, "stderr", pumps);
-    const number = (value: bigint | undefined) => (value === undefined ? undefined : Number(value));
-    const { wallMsMax, cpuMsMax, memoryBytesMax, outputBytesMax } = command.limits;
-    const wished: [keyof Limits, number | undefined][] = [
-      ["wall_ms_max", number(wallMsMax)],
-      ["cpu_ms_max", number(cpuMsMax)],
-      ["memory_bytes_max", number(memoryBytesMax)],
-      ["output_bytes_max", number(outputBytesMax)],
-    ];
-    const limits = Object.fromEntries(wished.filter(([, value]) => value !== undefined));
+    const limits = wished(command);
     const { argv, env, cwd } = command;
     const spawn: Spawn = { argv, env, cwd, stdin, stdout, stderr, limits };
     this.#request += 1;
@@ -217,6 +235,62 @@ export class Starter {
       abandon: () => writer.close(),
     });
     return { tag: "pump" };
+  }
+
+  answered(request: number, answer: JobAnswer): void {
+    this.#jobs.get(request)?.(answer);
+    this.#jobs.delete(request);
+  }
+
+  #ask(job: JobRequest): Promise<JobAnswer> {
+    this.#request += 1;
+    const request = this.#request;
+    return new Promise((resolve) => {
+      this.#jobs.set(request, resolve);
+      this.#say({ kind: "job", request, job });
+    });
+  }
+
+  /** A stream of a job: it leads to a file, which is opened anew where the job is. */
+  async #jobStream(stream: Command["stdin"] | Output): Promise<Stream> {
+    if (stream.tag === "pipe") throw invalid("a job has no pipes: its starter may be gone before it");
+    if (stream.tag !== "from" && stream.tag !== "to") return { tag: stream.tag };
+    const taken = stream.val.take();
+    try {
+      if (taken instanceof FileReader || taken instanceof FileWriter) return { tag: "file", ...(await taken.place()) };
+    } catch {
+      throw invalid("a file of the job cannot be written");
+    } finally {
+      taken.close();
+    }
+    throw invalid("a job has no pipes: its starter may be gone before it");
+  }
+
+  async #startJob(command: Command, label: string): Promise<number> {
+    const { argv, env, cwd } = command;
+    const stdin = await this.#jobStream(command.stdin);
+    const stdout = await this.#jobStream(command.stdout);
+    const stderr = await this.#jobStream(command.stderr);
+    const spawn: Spawn = { argv, env, cwd, stdin, stdout, stderr, limits: wished(command) };
+    const answer = await this.#ask({ ask: "start", spawn, label });
+    if ("error" in answer) throw answer.error;
+    return "id" in answer ? answer.id : 0;
+  }
+
+  /** `wardian:process/jobs`. */
+  jobs() {
+    return {
+      start: (command: Command, label: string): Promise<number> => this.#startJob(command, label),
+      jobs: async () => {
+        const answer = await this.#ask({ ask: "list" });
+        const jobs = "jobs" in answer ? answer.jobs : [];
+        return jobs.map(({ id, argv, label, exit }) => ({ id, argv, label, exit: exit && told(exit) }));
+      },
+      kill: async (id: number): Promise<boolean> => {
+        const answer = await this.#ask({ ask: "kill", id });
+        return "found" in answer && answer.found;
+      },
+    };
   }
 
   imports() {

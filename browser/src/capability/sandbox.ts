@@ -2,6 +2,7 @@
 
 import type { Limits, StreamEvent } from "../api.js";
 import type { Components, ManifestTool } from "../components.js";
+import type { Jobs } from "../jobs.js";
 import type { Kernel } from "../kernel.js";
 import type { LimitFault } from "../limits.js";
 import type { Fault, FromGuest, Layers, Powers } from "../protocol.js";
@@ -51,6 +52,7 @@ export interface SandboxOptions {
   net: SessionNet | undefined;
   /** What the agent's own composition does. */
   own: Activities;
+  jobs: Jobs;
   show: (event: StreamEvent) => void;
 }
 
@@ -103,7 +105,7 @@ export class Running {
         bounds,
         call.id,
         this.#activities,
-        options.net?.call(grant.powers.net, this.#activities),
+        { sending: options.net?.call(grant.powers.net, this.#activities), jobs: options.jobs },
       );
       const job = {
         commands: options.kernel.commands(grant.powers),

@@ -1,10 +1,15 @@
 //! The interpreter, set up for here: its files, its commands, its limits.
 
 use std::io::Write;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bashkit::{Bash, Error, ExecOptions, ExecutionLimits, MemoryLimits, PosixFs, SessionLimits, SnapshotOptions};
+use bashkit::{
+    Bash, Error, ExecOptions, ExecutionExtensions, ExecutionLimits, MemoryLimits, PosixFs, SessionLimits,
+    SnapshotOptions,
+};
+use futures_util::future::{Either, select};
 
 use crate::bindings::wardian::process::process as host;
 use crate::endless::Yes;
@@ -12,6 +17,7 @@ use crate::files::Files;
 use crate::options::Options;
 use crate::process::Process;
 use crate::refused::{LEFT_OUT, Refusals};
+use crate::stdin;
 
 /// A script's time is bounded by whoever starts the shell: the limits of its process.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -136,7 +142,7 @@ fn shell() -> Bash {
 }
 
 /// Runs a script and gives its status.
-pub async fn run(script: &str, file: Option<String>, stdin: Vec<u8>, options: &Options) -> i32 {
+pub async fn run(script: &str, file: Option<String>, has_stdin: bool, options: &Options) -> i32 {
     let mut shell = shell();
     if let Some(state) = &options.state
         && let Ok(bytes) = std::fs::read(state)
@@ -170,13 +176,27 @@ pub async fn run(script: &str, file: Option<String>, stdin: Vec<u8>, options: &O
         }
     }
     let name = options.name.clone().or(file).unwrap_or_else(|| "sh".to_owned());
-    let invocation = ExecOptions::new().arg0(name).positional(options.arguments.iter().cloned()).stdin(stdin);
-    let result = shell
-        .execute(script)
-        .options(invocation)
-        .stdout_fn(|bytes| async move { Ok(std::io::stdout().write_all(&bytes)?) })
-        .stderr_fn(|bytes| async move { Ok(std::io::stderr().write_all(&bytes)?) })
-        .await;
+    let mut invocation = ExecOptions::new().arg0(name).positional(options.arguments.iter().cloned());
+    let (requests, answer) = stdin::standard();
+    // The interpreter as published knows no input that comes while a script runs: this is a change of ours.
+    invocation = match has_stdin {
+        true => invocation.extensions(ExecutionExtensions::new().with(requests)),
+        false => invocation.stdin(Vec::new()),
+    };
+    let result = {
+        let execution = async {
+            shell
+                .execute(script)
+                .options(invocation)
+                .stdout_fn(|bytes| async move { Ok(std::io::stdout().write_all(&bytes)?) })
+                .stderr_fn(|bytes| async move { Ok(std::io::stderr().write_all(&bytes)?) })
+                .await
+        };
+        match select(pin!(execution), pin!(answer)).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), execution)) => execution.await,
+        }
+    };
     let _ = std::io::stdout().flush();
     let status = match result {
         Ok(result) => result.exit_code,

@@ -1,7 +1,7 @@
 //! The shell: bash's language in one instance. Small utilities are built in; every other command is a process of the host.
 //!
-//! The interpreter is a crate that is used in `engine.rs`, `files.rs`, `endless.rs`, `process.rs` and `refused.rs` and nowhere else, so
-//! that it can be exchanged: towards it these are a file system, a way to start commands, and limits.
+//! The interpreter is a crate that is used in `engine.rs`, `files.rs`, `process.rs`, `stdin.rs`, `endless.rs` and `refused.rs`
+//! and nowhere else, so that it can be exchanged: towards it these are a file system, a way to start commands, and limits.
 
 mod endless;
 mod engine;
@@ -9,6 +9,7 @@ mod files;
 mod options;
 mod process;
 mod refused;
+mod stdin;
 #[cfg(test)]
 mod table;
 mod wait;
@@ -22,11 +23,20 @@ mod bindings {
         inline: "
             package wardian:command-sh;
             world command-sh {
+                import wasi:cli/stdin@0.2.6;
                 import wasi:clocks/monotonic-clock@0.2.6;
                 import wardian:process/process@0.1.0;
             }
         ",
-        path: ["../../wit/wasi-io", "../../wit/wasi-clocks", "../../wit/wardian-process"],
+        path: [
+            "../../wit/wasi-io",
+            "../../wit/wasi-clocks",
+            "../../wit/wasi-filesystem",
+            "../../wit/wasi-random",
+            "../../wit/wasi-sockets",
+            "../../wit/wasi-cli",
+            "../../wit/wardian-process",
+        ],
         world: "wardian:command-sh/command-sh",
         generate_all,
     });
@@ -34,7 +44,7 @@ mod bindings {
 
 command_kit::program!(run);
 
-/// Bytes of a script, and of what a script finds on stdin, which the interpreter takes in one piece.
+/// Bytes of a script, which the interpreter takes in one piece.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
 
 /// What POSIX has a shell say that cannot find its script.
@@ -61,15 +71,9 @@ fn run() -> i32 {
     if options.only_check {
         return engine::check(&script);
     }
-    let stdin = if matches!(options.source, Source::Stdin) || std::io::stdin().is_terminal() {
-        Ok(Vec::new())
-    } else {
-        read_stdin()
-    };
-    match stdin {
-        Ok(stdin) => wait::block_on(engine::run(&script, name, stdin, &options)),
-        Err(message) => fail(USAGE, &message),
-    }
+    // A terminal is its user's, who does not know which of the built-in utilities would read from it.
+    let has_stdin = !matches!(options.source, Source::Stdin) && !std::io::stdin().is_terminal();
+    wait::block_on(engine::run(&script, name, has_stdin, &options))
 }
 
 fn read_stdin() -> Result<Vec<u8>, String> {
@@ -79,7 +83,7 @@ fn read_stdin() -> Result<Vec<u8>, String> {
         .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot read stdin: {error}"))?;
     if bytes.len() as u64 > INPUT_BYTES_MAX {
-        return Err(format!("stdin has more than {INPUT_BYTES_MAX} bytes: give it to a command as a file"));
+        return Err(format!("a script of more than {INPUT_BYTES_MAX} bytes"));
     }
     Ok(bytes)
 }

@@ -158,26 +158,38 @@ async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
 }
 
 /// Writes to the process what there is for it. That it reads no more is no error of the shell's.
+///
+/// Nothing is taken from the input before the process reads: in `while read line; do program; done` the input is the loop's.
 async fn feed(stream: OutputStream, input: &CommandInput) -> Result<()> {
+    if room(&stream).await.is_none() {
+        return Ok(());
+    }
     while let Some(bytes) = input.read_chunk().await? {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let room = match stream.check_write() {
-                Ok(0) => {
-                    ready(stream.subscribe()).await;
-                    continue;
-                }
-                Ok(room) => room,
-                Err(_) => return Ok(()),
-            };
+            let Some(room) = room(&stream).await else { return Ok(()) };
             let (piece, after) = rest.split_at(rest.len().min(room.min(PIECE_BYTES_MAX) as usize));
             if stream.write(piece).is_err() {
                 return Ok(());
             }
             rest = after;
         }
+        if room(&stream).await.is_none() {
+            return Ok(());
+        }
     }
     Ok(())
+}
+
+/// Waits until something can be written. None: nobody reads any more.
+async fn room(stream: &OutputStream) -> Option<u64> {
+    loop {
+        match stream.check_write() {
+            Ok(0) => ready(stream.subscribe()).await,
+            Ok(room) => return Some(room),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Passes on what the process writes.

@@ -50,10 +50,13 @@ pub fn start(call: Call, timeout_ms: Option<u64>, id: &str) -> Result<Outcome, T
 
 /// A file that the host itself writes to, also after this call.
 fn create(path: &str) -> Result<OutputStream, String> {
-    let name = path.strip_prefix(SCRATCH).unwrap_or(path).trim_start_matches('/');
     let directories = get_directories();
-    let scratch = directories.iter().find(|(_, at)| at == SCRATCH);
-    let (scratch, _) = scratch.ok_or_else(|| format!("there is no {SCRATCH}"))?;
+    // The folder that is lent may be the scratch itself, or a root that it is in.
+    let place = directories.iter().find_map(|(directory, at)| {
+        let name = path.strip_prefix(at.as_str())?.trim_start_matches('/');
+        (at == SCRATCH || at == "/").then_some((directory, name))
+    });
+    let (scratch, name) = place.ok_or_else(|| format!("there is no {SCRATCH}"))?;
     let opened = scratch
         .open_at(PathFlags::empty(), name, OpenFlags::CREATE | OpenFlags::TRUNCATE, DescriptorFlags::WRITE)
         .and_then(|file| file.append_via_stream());

@@ -18,6 +18,8 @@ struct State {
     bytes: usize,
     is_written: bool,
     is_abandoned: bool,
+    /// The writer waits until somebody has begun to read, and nobody has yet.
+    is_unwanted: bool,
     readers: Waiting,
     writers: Waiting,
 }
@@ -55,6 +57,26 @@ pub struct PipeReader(Arc<Shared>);
 /// The end that is written to. Dropping it ends the input of the reader, who gets the rest first.
 pub struct PipeWriter(Arc<Shared>);
 
+impl State {
+    fn room(&self) -> usize {
+        if self.is_unwanted { 0 } else { PIPE_BYTES_MAX.saturating_sub(self.bytes) }
+    }
+
+    fn want(&mut self) {
+        if self.is_unwanted {
+            self.is_unwanted = false;
+            self.writers.wake();
+        }
+    }
+}
+
+/// A new pipe that has no room before somebody reads from it.
+pub fn pipe_on_demand() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = pipe();
+    reader.0.state().is_unwanted = true;
+    (reader, writer)
+}
+
 /// A new pipe.
 pub fn pipe() -> (PipeReader, PipeWriter) {
     let shared = Arc::new(Shared::default());
@@ -83,6 +105,7 @@ impl Pollable for PipeReader {
     async fn ready(&mut self) {
         poll_fn(|context| {
             let mut state = self.0.state();
+            state.want();
             if state.bytes > 0 || state.is_written {
                 return Poll::Ready(());
             }
@@ -100,6 +123,7 @@ impl InputStream for PipeReader {
         if size == 0 {
             return Ok(Bytes::new());
         }
+        state.want();
         let Some(chunk) = state.chunks.front_mut() else {
             return if state.is_written { Err(StreamError::Closed) } else { Ok(Bytes::new()) };
         };
@@ -118,7 +142,7 @@ impl Pollable for PipeWriter {
     async fn ready(&mut self) {
         poll_fn(|context| {
             let mut state = self.0.state();
-            if state.bytes < PIPE_BYTES_MAX || state.is_abandoned {
+            if state.room() > 0 || state.is_abandoned {
                 return Poll::Ready(());
             }
             state.writers.add(context.waker());
@@ -132,7 +156,7 @@ impl Pollable for PipeWriter {
 impl OutputStream for PipeWriter {
     fn check_write(&mut self) -> StreamResult<usize> {
         let state = self.0.state();
-        if state.is_abandoned { Err(StreamError::Closed) } else { Ok(PIPE_BYTES_MAX.saturating_sub(state.bytes)) }
+        if state.is_abandoned { Err(StreamError::Closed) } else { Ok(state.room()) }
     }
 
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
@@ -167,6 +191,25 @@ mod tests {
         assert_eq!(reader.read(10).unwrap().len(), 10);
         tokio::time::timeout(Duration::from_secs(5), writer.ready()).await.unwrap();
         assert_eq!(writer.check_write().unwrap(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_on_demand_has_room_once_somebody_reads() {
+        let (mut reader, mut writer) = pipe_on_demand();
+        assert_eq!(writer.check_write().unwrap(), 0);
+        assert!(tokio::time::timeout(Duration::from_millis(20), writer.ready()).await.is_err());
+        assert!(reader.read(1).unwrap().is_empty());
+        tokio::time::timeout(Duration::from_secs(5), writer.ready()).await.unwrap();
+        assert_eq!(writer.check_write().unwrap(), PIPE_BYTES_MAX);
+        writer.write(Bytes::from_static(b"ab")).unwrap();
+        assert_eq!(reader.read(9).unwrap(), "ab");
+
+        let (mut reader, mut writer) = pipe_on_demand();
+        let waiting = tokio::spawn(async move { reader.ready().await });
+        tokio::time::timeout(Duration::from_secs(5), writer.ready()).await.unwrap();
+        assert_eq!(writer.check_write().unwrap(), PIPE_BYTES_MAX);
+        drop(writer);
+        waiting.await.unwrap();
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, Pollable, subscribe};
 
 use super::jobs::Jobs;
-use super::pipe::pipe;
+use super::pipe::{pipe, pipe_on_demand};
 use super::stdio::{Input, Output};
 use super::turns::Turns;
 use crate::Host as Engine;
@@ -143,7 +143,7 @@ impl Starter<'_> {
             contract::Input::Inherit => (self.caller.own.stdin.clone(), None),
             contract::Input::Null => (Input::null(), None),
             contract::Input::Pipe => {
-                let (reader, writer) = pipe();
+                let (reader, writer) = pipe_on_demand();
                 (Input::stream(Box::new(reader)), Some(Box::new(writer)))
             }
             contract::Input::From(stream) => (Input::stream(self.table.delete(stream)?), None),

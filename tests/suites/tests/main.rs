@@ -1,5 +1,6 @@
 //! The built binary, driven as users, scripts and mishaps drive it. See `tests/cases/README.md` for the cases.
 
+mod abuse;
 #[cfg(unix)]
 mod agent;
 mod cases;
@@ -27,6 +28,7 @@ mod review;
 mod serve;
 mod session;
 mod shell;
+mod shell_input;
 mod start;
 #[cfg(unix)]
 mod terminal;

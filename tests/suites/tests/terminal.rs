@@ -194,6 +194,53 @@ fn ctrl_c_in_a_conversation_ends_the_task_and_not_the_conversation() {
 }
 
 #[test]
+fn the_shell_line_by_line() {
+    const UP: &str = "\x1b[A";
+    let world = World::new();
+    let mut terminal = Terminal::new(world.command(&["sh"]));
+    let mut line = |typed: &str, shown: &str| {
+        terminal.sees("$ ");
+        terminal.types(&format!("{typed}\r"));
+        terminal.sees("\n");
+        if !shown.is_empty() {
+            terminal.sees(shown);
+        }
+    };
+    line("x=5; cd /tmp", "");
+    line("f() { echo \"<$1>\"; }", "");
+    line("echo $((x + 1)) $PWD", "6 /tmp");
+    line("f one", "<one>");
+    line("false", "");
+    line("echo \"status $?\"", "status 1");
+    line("no-such-command", "command not found");
+    // Again, from the history, and changed: the line is edited.
+    line(&format!("{UP}{UP}{UP}{UP}\x7f\x7f\x7ftwo"), "<two>");
+    // Over several lines, and one that is given up halfway.
+    line("for i in a b; do", "> ");
+    terminal.types("echo \"[$i]\"\r");
+    terminal.sees("> ");
+    terminal.types("done\r");
+    terminal.sees("[a]");
+    terminal.sees("[b]");
+    terminal.sees("$ ");
+    terminal.types("while :; do\r");
+    terminal.sees("> ");
+    terminal.types(CTRL_C);
+    terminal.sees("$ ");
+    // What runs too long is ended, and the shell stays.
+    terminal.types("echo begun; while :; do :; done\r");
+    terminal.sees("begun\r\n");
+    terminal.types(CTRL_C);
+    terminal.sees("$ ");
+    terminal.types("echo still $x\r");
+    terminal.sees("still 5");
+    terminal.sees("$ ");
+    terminal.types("exit 3\r");
+    let (code, screen) = terminal.ends();
+    assert_eq!(code, Some(3), "{screen}");
+}
+
+#[test]
 fn colours_are_for_terminals_that_want_them() {
     let run = |no_color: bool| {
         let world = World::new();
