@@ -29,7 +29,7 @@ after(async () => {
 
 async function begin(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Start empty" }).click();
-  await page.keyboard.press("Enter");
+  await page.locator("#task").press("Enter");
   await page.getByRole("alertdialog").waitFor();
 }
 

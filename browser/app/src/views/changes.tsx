@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import type { Change, ChangeKind, Conflict } from "wardian";
 import { download } from "../format.ts";
 import { Icon } from "../icon.tsx";
@@ -119,7 +119,8 @@ function Review({ session, changes, ignored }: { session: Session; changes: Chan
   };
   const toggle = (changes: Change[], isIn: boolean) => selection.set(changes.filter((change) => !change.conflict), isIn);
 
-  useEffect(() => {
+  // With what is drawn, not after it: keys may follow one another faster than frames.
+  useLayoutEffect(() => {
     const keys = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
       if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && (target as HTMLInputElement).type !== "checkbox") return;

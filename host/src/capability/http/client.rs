@@ -76,11 +76,11 @@ impl Client {
 
 /// The words that a session would read about it.
 fn told(activities: &Activities, error: &Error) -> String {
-    let requests = activities.take().into_iter().filter_map(|activity| match activity {
+    let mut requests = activities.take().into_iter().filter_map(|activity| match activity {
         Activity::NetRequest(request) => request.error,
         _ => None,
     });
-    match requests.last() {
+    match requests.next_back() {
         Some(NetError { kind, message, at: Some(at) }) if kind == "limit" => {
             format!("{} reached ({at})", message.replace('-', "_"))
         }
