@@ -17,11 +17,11 @@ import { SessionNet } from "./capability/http/net.js";
 import { errorCode, join, Tree } from "./capability/tree.js";
 import { Turns } from "./capability/turns.js";
 import { type Components, type Manifest } from "./components.js";
-import { info, lock, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
+import { info, lock, lockProjects, openProject, pickedFolder, privateFolder, type Home, type Record } from "./home.js";
 import { JournalTap, readJournal } from "./journal.js";
 import { narrowed } from "./project.js";
 import type { Powers, SpawnError } from "./protocol.js";
-import { reviewError } from "./review.js";
+import { recover, reviewError } from "./review.js";
 import { code, Kernel, killedBy } from "./kernel.js";
 import { Look, SIDE_BYTES_MAX } from "./look.js";
 import { zip } from "./sessions.js";
@@ -111,8 +111,9 @@ export class Case {
       const narrow = await narrowed(record.handle, settings);
       const all = { home, components, manifest, settings: narrow, model, asking, record, folder, release, guest };
       const session = new Case(id, all);
-      session.#workers.warm();
+      session.#warm();
       await session.#net.check(new Activities());
+      await session.#recover();
       await session.#opened();
       await home.keep(record);
       return session;
@@ -121,6 +122,18 @@ export class Case {
       release();
       throw error;
     }
+  }
+
+  /** What the first call will most likely need is fetched, and compiled, while the user still types. */
+  #warm(): void {
+    const [first] = this.#manifest.tools;
+    if (!first) return;
+    const program = this.#components.program(first.program, callLimits(this.#settings.limits));
+    // If it fails, the call that needs it says so.
+    program.then(
+      (program) => this.#isClosed || this.#workers.warm(program),
+      () => {},
+    );
   }
 
   get components(): ComponentInfo[] {
@@ -309,14 +322,11 @@ export class Case {
     if (this.#isRunning) throw new WardianError("busy", "a run is under way");
     try {
       return await this.#next(async () => {
-        await this.#drop();
-        this.#show = show;
-        const agent = await this.#start("commit");
+        const release = await lockProjects();
         try {
-          return await work(agent);
+          return await this.#alone(work, show);
         } finally {
-          this.#show = () => {};
-          await agent.close();
+          release();
         }
       });
     } catch (error) {
@@ -359,6 +369,35 @@ export class Case {
 
   async exportProject(): Promise<Blob> {
     return zip(this.#record.handle, this.#record.name);
+  }
+
+  async #alone<T>(work: (agent: Agent) => Promise<T>, show: (event: AgentEvent) => void): Promise<T> {
+    await this.#drop();
+    this.#show = show;
+    // On record from here on: if the page dies, the next one on this session finishes what was begun.
+    this.#record.isPending = true;
+    await this.#home.keep(this.#record);
+    const agent = await this.#start("commit");
+    let isWhole = true;
+    try {
+      return await work(agent);
+    } catch (error) {
+      // After these something may be left to take back.
+      isWhole = !(error instanceof Error) && (error as { tag?: string }).tag !== "io";
+      throw error;
+    } finally {
+      this.#show = () => {};
+      await agent.close();
+      if (isWhole) {
+        this.#record.isPending = false;
+        await this.#home.keep(this.#record);
+      }
+    }
+  }
+
+  /** Finishes a commit or undo that a page that died has begun. What cannot be finished now is, before the next one. */
+  async #recover(): Promise<void> {
+    if (this.#record.isPending) await this.change(recover).catch(() => {});
   }
 
   async close(): Promise<void> {

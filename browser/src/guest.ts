@@ -39,6 +39,11 @@ const turns = {
 
 scope.onmessage = ({ data: message }) => {
   switch (message.kind) {
+    case "warm":
+      programs.set(message.program.key, message.program);
+      // If it cannot be had, the guest that needs it says so.
+      void import(/* @vite-ignore */ message.program.glue).catch(() => {});
+      break;
     case "run": {
       const { job } = message;
       if ("modules" in job.program) programs.set(job.program.key, job.program);

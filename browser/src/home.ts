@@ -12,6 +12,8 @@ export interface Record {
   kind: "directory" | "copy";
   name: string;
   handle: FileSystemDirectoryHandle;
+  /** A commit or undo was begun and not ended: it is under way, or its page died. */
+  isPending?: boolean;
 }
 
 interface Asks {
@@ -83,17 +85,27 @@ export class Home {
 
 /** Keeps other pages off a session, until what it returns is called. */
 export function lock(id: string): Promise<() => void> {
+  const inUse = () => new WardianError("in-use", `session ${id} is in use by another page`);
+  return lockNamed(`wardian session ${id}`, inUse);
+}
+
+function lockNamed(name: string, busy: () => WardianError): Promise<() => void> {
   return new Promise((resolve, reject) => {
     void navigator.locks
-      .request(`wardian session ${id}`, { ifAvailable: true }, (lock) => {
+      .request(name, { ifAvailable: true }, (lock) => {
         if (!lock) {
-          reject(new WardianError("in-use", `session ${id} is in use by another page`));
+          reject(busy());
           return undefined;
         }
         return new Promise<void>((release) => resolve(release));
       })
       .catch(reject);
   });
+}
+
+/** The right to change a project: one page at a time, whatever the project, for handles have no names to tell them by. */
+export function lockProjects(): Promise<() => void> {
+  return lockNamed("wardian commit", () => new WardianError("busy", "another page is changing a project right now"));
 }
 
 export async function isLocked(id: string): Promise<boolean> {
@@ -127,7 +139,8 @@ export async function openProject(
       }
     }
     const name = project.name ?? fileName(project.handle.name, "project");
-    return { session, kind: "directory", name, handle: project.handle };
+    const isPending = known?.isPending ?? false;
+    return { session, kind: "directory", name, handle: project.handle, isPending };
   }
   if (known) throw new WardianError("usage", `session ${session} has a project already: open it as \`recorded\``);
   const name = fileName(project.name, "project");

@@ -109,6 +109,7 @@ export interface Spawned extends Standard {
 
 /** To a worker that runs guests. */
 export type ToGuest =
+  | { kind: "warm"; program: Program }
   | { kind: "run"; job: Job }
   | { kind: "turn"; request: number; ended: number | undefined }
   | { kind: "turns"; ended: number }

@@ -37,6 +37,11 @@ class GuestWorker {
     this.say({ kind: "run", job: { ...job, program: known ? { key: program.key } : program } });
   }
 
+  warm(program: Program): void {
+    this.#programs.add(program.key);
+    this.say({ kind: "warm", program });
+  }
+
   end(): void {
     this.#worker.terminate();
   }
@@ -61,9 +66,12 @@ export class Workers {
     this.#url = url;
   }
 
-  /** Starts a worker before it is needed. */
-  warm(): void {
-    if (this.#idle.length === 0) this.#idle.push(new GuestWorker(this.#url));
+  /** Starts a worker before it is needed, with the code that it will need. */
+  warm(program: Program): void {
+    if (this.#idle.length > 0) return;
+    const worker = new GuestWorker(this.#url);
+    worker.warm(program);
+    this.#idle.push(worker);
   }
 
   /** Runs one guest to its end. `kill` ends it. */

@@ -4,12 +4,12 @@ import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createGzip } from "node:zlib";
 import { chromium } from "playwright-core";
 
-export const DIST = process.env.WARDIAN_BROWSER ?? fileURLToPath(new URL("../../dist/browser", import.meta.url));
+export const DIST = resolve(process.env.WARDIAN_BROWSER ?? fileURLToPath(new URL("../../dist/browser", import.meta.url)));
 
 const TYPES = { ".js": "text/javascript", ".json": "application/json", ".html": "text/html", ".wasm": "application/wasm" };
 
@@ -43,6 +43,9 @@ export async function serve() {
       response.end();
       return;
     }
+    // What has a digest in its name never changes.
+    const isNamed = /^\/(components|glue|programs)\//.test(path);
+    response.setHeader("Cache-Control", isNamed ? "public, max-age=31536000, immutable" : "no-cache");
     response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
     const count = (chunk) => {
       counts.bytes += chunk.length;

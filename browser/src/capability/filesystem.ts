@@ -402,17 +402,19 @@ export class Descriptor {
       const whole = join(this.#path, path);
       const changes = open.create || open.truncate || flags.write;
       if (changes && !this.#flags.mutateDirectory) throw "not-permitted";
-      const isDirectory = open.directory || whole === "" || (!open.create && (await this.#isDirectory(whole)));
-      if (isDirectory) {
+      const isKnown = this.#tree.opened(whole) !== undefined;
+      const found = open.create || open.directory || whole === "" || isKnown ? undefined : await this.#tree.look(whole);
+      if (open.directory || whole === "" || found?.kind === "directory") {
         if (open.create || open.truncate) throw "invalid";
         if (flags.write) throw "is-directory";
-        await this.#tree.directory(whole);
+        if (!found) await this.#tree.directory(whole);
         const allowed = { read: true, mutateDirectory: !!flags.mutateDirectory && !!this.#flags.mutateDirectory };
         return new Descriptor(this.#tree, whole, this.#name, allowed, undefined, this.#tap);
       }
       let file: OpenFile;
       try {
-        file = await this.#tree.open(whole, !!open.create, !!open.create && !!open.exclusive);
+        const how = { create: !!open.create, exclusive: !!open.create && !!open.exclusive, write: !!changes };
+        file = await this.#tree.open(whole, how, found);
       } catch (error) {
         // To create: there is a directory of that name, or a file where one should be.
         if (!open.create || errorCode(error) !== "not-directory") throw error;

@@ -90,12 +90,23 @@ export class OpenFile {
   #file: File | undefined;
   #whole: Uint8Array | undefined;
   #writing: FileSystemWritableFileStream | undefined;
+  /** A private file that only is read needs no handle that is dear to open. */
+  #isInPlace = false;
 
   constructor(
     readonly tree: Tree,
     public path: string,
     public handle: FileSystemFileHandle,
-  ) {}
+    file?: File,
+  ) {
+    this.#file = file;
+  }
+
+  /** From now on it is read and written in place. */
+  setInPlace(): void {
+    this.#isInPlace = this.#isPrivate;
+    this.#file = this.#whole = undefined;
+  }
 
   async #sync(): Promise<SyncAccess> {
     if (this.#access) return this.#access;
@@ -119,15 +130,14 @@ export class OpenFile {
   }
 
   async read(length: number, offset: number): Promise<Uint8Array> {
-    if (this.#isPrivate) {
-      const access = this.#access ?? (await this.#sync());
-      const left = Math.max(access.getSize() - offset, 0);
-      const bytes = new Uint8Array(Math.min(length, left));
-      const read = access.read(bytes, { at: offset });
-      return read === bytes.length ? bytes : bytes.subarray(0, read);
-    }
+    if (this.#isInPlace) return this.#readInPlace(length, offset);
     for (let tries = 2; ; ) {
-      const file = await this.#snapshot();
+      let file = await this.#snapshot();
+      // It may have grown since.
+      if (offset > 0 && offset >= file.size) {
+        this.#file = this.#whole = undefined;
+        file = await this.#snapshot();
+      }
       if (offset >= file.size || length === 0) return new Uint8Array();
       try {
         if (file.size > WHOLE_BYTES_MAX) {
@@ -138,9 +148,22 @@ export class OpenFile {
       } catch (error) {
         // It was changed since: what it is now is what is read.
         this.#file = undefined;
-        if (!isNamed(error, "NotReadableError") || (tries -= 1) === 0) throw error;
+        if (!isNamed(error, "NotReadableError")) throw error;
+        tries -= 1;
+        if (tries > 0) continue;
+        if (!this.#isPrivate) throw error;
+        this.setInPlace();
+        return this.#readInPlace(length, offset);
       }
     }
+  }
+
+  async #readInPlace(length: number, offset: number): Promise<Uint8Array> {
+    const access = this.#access ?? (await this.#sync());
+    const left = Math.max(access.getSize() - offset, 0);
+    const bytes = new Uint8Array(Math.min(length, left));
+    const read = access.read(bytes, { at: offset });
+    return read === bytes.length ? bytes : bytes.subarray(0, read);
   }
 
   async write(bytes: Uint8Array, offset: number): Promise<number> {
@@ -172,11 +195,9 @@ export class OpenFile {
 
   /** Size, and when it was changed last. */
   async status(): Promise<{ size: number; modified: number }> {
-    if (!this.#isPrivate) {
-      if (this.#writing) await this.settle();
-      this.#file = this.#whole = undefined;
-    }
-    const file = this.#isPrivate ? await this.handle.getFile() : await this.#snapshot();
+    if (this.#writing) await this.settle();
+    this.#file = this.#whole = undefined;
+    const file = this.#isInPlace ? await this.handle.getFile() : await this.#snapshot();
     return { size: this.#access ? this.#access.getSize() : file.size, modified: file.lastModified };
   }
 
@@ -332,7 +353,22 @@ export class Tree {
     }
   }
 
-  async open(path: string, create: boolean, exclusive: boolean): Promise<OpenFile> {
+  /** Opens a file. `found`: what was found when it was looked for just now. */
+  async open(
+    path: string,
+    how: { create: boolean; exclusive: boolean; write: boolean },
+    found?: { handle: FileSystemFileHandle; file: File },
+  ): Promise<OpenFile> {
+    const opened = await this.#opened(path, how, found);
+    if (how.write) opened.setInPlace();
+    return opened;
+  }
+
+  async #opened(
+    path: string,
+    { create, exclusive }: { create: boolean; exclusive: boolean },
+    found?: { handle: FileSystemFileHandle; file: File },
+  ): Promise<OpenFile> {
     const known = this.#open.get(path);
     if (known) {
       if (exclusive) throw "exist";
@@ -344,9 +380,10 @@ export class Tree {
       if (exclusive && (await this.#exists(path))) throw "exist";
       handle = await this.#file(path, true);
     } else {
-      const found = await this.look(path);
-      if (found.kind === "directory") throw "is-directory";
-      handle = found.handle;
+      const looked = found ?? (await this.look(path));
+      if (!("handle" in looked)) throw "is-directory";
+      handle = looked.handle;
+      found = looked;
     }
     // Another call may have opened it meanwhile.
     const meanwhile = this.#open.get(path);
@@ -354,7 +391,7 @@ export class Tree {
       meanwhile.users += 1;
       return meanwhile;
     }
-    const file = new OpenFile(this, path, handle);
+    const file = new OpenFile(this, path, handle, create ? undefined : found?.file);
     this.#open.set(path, file);
     return file;
   }

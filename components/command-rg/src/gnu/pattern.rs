@@ -186,7 +186,7 @@ impl Translator {
     /// What follows `{`.
     fn interval(&mut self) -> Result<(), String> {
         let start = self.at;
-        let mut number = |this: &mut Self| {
+        let number = |this: &mut Self| {
             let digits: String = std::iter::from_fn(|| {
                 let digit = this.peek(0).filter(char::is_ascii_digit)?;
                 this.at += 1;
