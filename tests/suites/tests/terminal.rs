@@ -210,11 +210,10 @@ fn the_shell_line_by_line() {
     line("f() { echo \"<$1>\"; }", "");
     line("echo $((x + 1)) $PWD", "6 /tmp");
     line("f one", "<one>");
-    line("false", "");
-    line("echo \"status $?\"", "status 1");
+    line("false; echo \"status $?\"", "status 1");
     line("no-such-command", "command not found");
     // Again, from the history, and changed: the line is edited.
-    line(&format!("{UP}{UP}{UP}{UP}\x7f\x7f\x7ftwo"), "<two>");
+    line(&format!("{UP}{UP}{UP}\x7f\x7f\x7ftwo"), "<two>");
     // Over several lines, and one that is given up halfway.
     line("for i in a b; do", "> ");
     terminal.types("echo \"[$i]\"\r");
