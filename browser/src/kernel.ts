@@ -328,29 +328,31 @@ export class Kernel {
     const child = this.#child(this.member(powers, limits, "", jobs.activities));
     child.call = undefined;
     const toChild: Owner = (message) => child.running?.say(message);
+    const drained: Promise<void>[] = [];
     const connect = async (stream: Stream, which: "stdin" | "stdout" | "stderr"): Promise<End | undefined> => {
       if (stream.tag === "stdout" && which === "stderr") return child.stdout?.share(toChild);
       if (stream.tag !== "file") return undefined;
-      return this.#file(stream, which === "stdin", toChild);
+      return this.#file(stream, which === "stdin", toChild, drained);
     };
     child.stdin = await connect(spawn.stdin, "stdin");
     child.stdout = await connect(spawn.stdout, "stdout");
     child.stderr = await connect(spawn.stderr, "stderr");
     const wall = Math.min(spawn.limits.wall_ms_max ?? JOB_WALL_MS_MAX, JOB_WALL_MS_MAX);
     const own = { ...narrowed(limits, spawn.limits), wall_ms_max: wall };
-    let id = 0;
-    let early: Exit | undefined;
-    id = await this.#start(child, command, spawn, own, (exit) => {
-      early = exit;
+    let over: (exit: Exit) => void = () => {};
+    const ended = new Promise<Exit>((resolve) => (over = resolve));
+    const id = await this.#start(child, command, spawn, own, (exit) => over(exit));
+    jobs.add(id, spawn.argv, label, () => child.kill({ tag: "killed", val: { tag: "killed" } }));
+    // It has ended once what it wrote is in its file.
+    void ended.then(async (exit) => {
+      await Promise.all(drained);
       jobs.ended(id, exit);
     });
-    jobs.add(id, spawn.argv, label, () => child.kill({ tag: "killed", val: { tag: "killed" } }));
-    if (early) jobs.ended(id, early);
     return id;
   }
 
   /** An end of a pipe whose other end is a file. */
-  async #file(place: Extract<Stream, { tag: "file" }>, isInput: boolean, owner: Owner): Promise<End> {
+  async #file(place: Extract<Stream, { tag: "file" }>, isInput: boolean, owner: Owner, drained: Promise<void>[]): Promise<End> {
     const { layers } = this.#options;
     const folder = { "/upper": layers.upper, "/tmp": layers.tmp, "/project": layers.project }[place.mount];
     if (!folder) throw { tag: "invalid", val: "a job's stream is no file" } satisfies SpawnError;
@@ -359,9 +361,11 @@ export class Kernel {
     const pipe = new Pipe();
     let wake = () => {};
     let at = place.at;
+    let done = () => {};
     const over = () => {
       file.close();
       void tree.close();
+      done();
     };
     if (isInput) {
       const writer = new End(pipe, "write", (message) => (message.kind === "broken" ? over() : wake()));
@@ -379,6 +383,7 @@ export class Kernel {
       })().catch(() => writer.close());
       return new End(pipe, "read", owner);
     }
+    drained.push(new Promise((resolve) => (done = resolve)));
     const reader: End = new End(pipe, "read", (message) => {
       if (message.kind !== "data") return;
       const { bytes } = message;
@@ -389,10 +394,15 @@ export class Kernel {
         if (at !== undefined) at += written;
         if (written < bytes.length) throw new Error("there is no space");
         pipe.want(reader);
-      })().catch(() => reader.close());
+      })().catch(() => {
+        reader.close();
+        over();
+      });
     });
+    // Before anything is wanted: a pipe that nobody writes to is at its end.
+    const end = new End(pipe, "write", owner);
     pipe.want(reader);
-    return new End(pipe, "write", owner);
+    return end;
   }
 
   async #spawn(starter: Member, spawn: Spawn): Promise<Spawned> {
