@@ -296,7 +296,10 @@ fn models_are_reached_with_the_key_that_stays_here() {
         assert!(!described.to_string().contains(KEY), "{described}");
         let answer = served.ask(&path(&described, protocol), &served.token, &question(protocol));
         assert_eq!(answer.status, 200, "{protocol:?}: {}", answer.text());
-        assert_eq!(answer.header("content-type"), Some("text/event-stream"), "{protocol:?}");
+        assert!(
+            answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")),
+            "{protocol:?}"
+        );
         assert!(answer.text().contains("morning"), "{}", answer.text());
         // The server checks the key; here is what it must not have seen.
         let seen = server.took(1).remove(0);
