@@ -40,6 +40,8 @@ fn whatever_a_script_does_it_ends_by_a_limit_and_the_session_goes_on() {
         assert!(text.contains(limit), "{script}: {output}");
         assert_ne!(output["data"]["status"], 0, "{script}: {output}");
     }
+    // Each part of a pipeline has a copy of every variable.
+    bash(&world, &session, "unset x", PATIENCE_MS);
     // What is merely long is no harm.
     for (script, text) in [
         (r#"eval "$(printf 'true | %.0s' {1..9999}) echo end""#, "end\n"),
