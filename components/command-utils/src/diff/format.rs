@@ -160,6 +160,36 @@ fn unified<W: Write>(
     Ok(())
 }
 
+/// One file's half of a group of changes; nothing, where the group changes nothing in this file. A change is the file's own lines,
+/// and whether the other file has none in their place.
+fn side<W: Write>(
+    all: &[&[u8]],
+    extent: Range<usize>,
+    changes: impl Iterator<Item = (Range<usize>, bool)>,
+    (color, alone): (Color, &str),
+    out: &mut Out<'_, W>,
+) -> io::Result<()> {
+    let mut changes = changes.filter(|(own, _)| !own.is_empty()).peekable();
+    if changes.peek().is_none() {
+        return Ok(());
+    }
+    let mut at = extent.start;
+    for (own, is_alone) in changes {
+        for line in &all[at..own.start] {
+            out.line(Color::None, "  ", line)?;
+        }
+        let mark = if is_alone { alone } else { "! " };
+        for line in &all[own.clone()] {
+            out.line(color, mark, line)?;
+        }
+        at = own.end;
+    }
+    for line in &all[at..extent.end] {
+        out.line(Color::None, "  ", line)?;
+    }
+    Ok(())
+}
+
 fn context<W: Write>(
     pair: &Pair<'_>,
     changes: &[Change],
@@ -178,39 +208,11 @@ fn context<W: Write>(
         let (before, after) = extent(pair, group, lines);
         out.text(Color::None, &format!("***************{}", function(pair, before.start, options)))?;
         out.text(Color::Place, &format!("*** {} ****", place(&before)))?;
-        if group.iter().any(|change| !change.before.is_empty()) {
-            let mut at = before.start;
-            for change in group.iter().filter(|change| !change.before.is_empty()) {
-                for line in &pair.before.all[at..change.before.start] {
-                    out.line(Color::None, "  ", line)?;
-                }
-                let mark = if change.after.is_empty() { "- " } else { "! " };
-                for line in &pair.before.all[change.before.clone()] {
-                    out.line(Color::Removed, mark, line)?;
-                }
-                at = change.before.end;
-            }
-            for line in &pair.before.all[at..before.end] {
-                out.line(Color::None, "  ", line)?;
-            }
-        }
+        let removed = group.iter().map(|change| (change.before.clone(), change.after.is_empty()));
+        side(&pair.before.all, before, removed, (Color::Removed, "- "), out)?;
         out.text(Color::Place, &format!("--- {} ----", place(&after)))?;
-        if group.iter().any(|change| !change.after.is_empty()) {
-            let mut at = after.start;
-            for change in group.iter().filter(|change| !change.after.is_empty()) {
-                for line in &pair.after.all[at..change.after.start] {
-                    out.line(Color::None, "  ", line)?;
-                }
-                let mark = if change.before.is_empty() { "+ " } else { "! " };
-                for line in &pair.after.all[change.after.clone()] {
-                    out.line(Color::Added, mark, line)?;
-                }
-                at = change.after.end;
-            }
-            for line in &pair.after.all[at..after.end] {
-                out.line(Color::None, "  ", line)?;
-            }
-        }
+        let added = group.iter().map(|change| (change.after.clone(), change.before.is_empty()));
+        side(&pair.after.all, after, added, (Color::Added, "+ "), out)?;
     }
     Ok(())
 }
