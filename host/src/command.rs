@@ -359,7 +359,7 @@ impl Process {
     }
 }
 
-/// What a process sees: its files and streams, clocks and random; no network.
+/// What a process sees: its files and streams, clocks and random. Sockets are not lent; requests are, beside this.
 fn wasi(
     start: &Start,
     (in_workspace, asks_for_directory): (bool, bool),

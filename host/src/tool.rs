@@ -509,7 +509,8 @@ fn result_bytes(result: &Result<Outcome, ToolError>) -> usize {
     }
 }
 
-/// The call's world: the granted files, clocks and random; streams that go nowhere but count; no network.
+/// The call's world: the granted files, clocks and random; streams that go nowhere but count. Sockets are not lent; requests
+/// are, beside this.
 fn wasi(
     options: &ToolCallOptions,
     in_workspace: bool,

@@ -12,7 +12,9 @@ fn reason(name: &str) -> Option<&'static str> {
         "apt" | "apt-get" | "dpkg" | "yum" | "dnf" | "apk" | "pacman" | "brew" | "snap" => {
             "this sandbox has no packages to install; `compgen -c` lists the commands that are here"
         }
-        "pip" | "pip3" | "pipx" | "uv" | "conda" | "poetry" => "this sandbox cannot install Python packages",
+        "pip" | "pip3" | "pipx" | "uv" | "conda" | "poetry" => {
+            "this shell cannot install Python packages; `python3 -m pip install NAME` can, where the network is allowed"
+        }
         "npm" | "npx" | "yarn" | "pnpm" | "node" | "deno" | "bun" => "this sandbox has no JavaScript runtime",
         "cargo" | "rustc" | "rustup" | "gcc" | "cc" | "clang" | "g++" | "go" | "javac" | "java" | "cmake" => {
             "this sandbox has no compilers: programs cannot be built or run in it"
@@ -23,9 +25,10 @@ fn reason(name: &str) -> Option<&'static str> {
         "vim" | "vi" | "nvim" | "nano" | "emacs" | "less" | "more" | "top" | "htop" | "man" => {
             "nobody is at a terminal here; read files with cat, head and sed -n, change them with sed -i or a here-document"
         }
-        "ssh" | "scp" | "rsync" | "nc" | "telnet" | "ping" | "wget" | "curl" => {
-            "this sandbox has no network for shell commands"
+        "wget" | "curl" => {
+            "this sandbox does not have it; python3's urllib.request and requests send requests, where the network is allowed"
         }
+        "ssh" | "scp" | "rsync" | "nc" | "telnet" | "ping" => "this sandbox has no sockets",
         "mount" | "umount" | "chroot" | "modprobe" | "iptables" => "this sandbox has no system to administer",
         _ => return None,
     })
