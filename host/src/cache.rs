@@ -8,10 +8,13 @@
 //! To read and digest tens of megabytes would be most of a start. So a large file that passed is noted, under the same
 //! key: its length, inode, and times of change. While these are what they were nobody has written to it, since the system
 //! alone sets the time at which an inode changed, and it is mapped instead of read.
+//!
+//! Two programs that are started for the first time at once compile each component once: the second waits for the first.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -25,6 +28,10 @@ const COMPILED_BYTES_MAX: u64 = 1 << 30;
 
 /// Smaller files are read and digested at each start: that takes a millisecond or two.
 const NOTED_BYTES_MIN: u64 = 4 << 20;
+
+/// How long another program is waited for that compiles the same. It may have been stopped halfway, not ended.
+const OTHER_TIME_MAX: Duration = Duration::from_secs(120);
+const OTHER_LOOK: Duration = Duration::from_millis(20);
 
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -42,6 +49,25 @@ impl Cache {
 
     pub(crate) fn has(&self, digest: &str) -> bool {
         self.path(digest).exists()
+    }
+
+    /// The right to compile this component. While it is held nobody else gets it, in this program or another. None: it could
+    /// not be had in time, or the folder cannot be written.
+    ///
+    /// Whoever gets it has to look for compiled code once more: the one before may have stored it.
+    pub(crate) fn turn(&self, digest: &str) -> Option<Turn> {
+        create_private(&self.folder).ok()?;
+        let path = self.folder.join(format!("{digest}-{}.turn", self.compatibility));
+        let file = fs::File::create(&path).ok()?;
+        let since = Instant::now();
+        // The system gives it back also for one that was killed.
+        while file.try_lock().is_err() {
+            if since.elapsed() > OTHER_TIME_MAX {
+                return None;
+            }
+            std::thread::sleep(OTHER_LOOK);
+        }
+        Some(Turn { path, _file: file })
     }
 
     /// None when there is nothing, or nothing that can be trusted.
@@ -116,6 +142,20 @@ impl Cache {
         let file = file.persist(self.path(digest))?;
         self.note(digest, &file.metadata()?);
         Ok(())
+    }
+}
+
+/// See [`Cache::turn`].
+pub(crate) struct Turn {
+    path: PathBuf,
+    /// Locked until it is closed.
+    _file: fs::File,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // One who waits for this very file gets it all the same, and finds what was compiled; a new one likewise.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -200,7 +240,7 @@ mod tests {
     }
 
     fn trusted(cache: &Cache) -> bool {
-        let bytes = fs::read(cache.path(DIGEST)).unwrap();
+        let Ok(bytes) = fs::read(cache.path(DIGEST)) else { return false };
         cache.checked(DIGEST, &bytes) == Some(b"compiled code")
     }
 
@@ -223,6 +263,29 @@ mod tests {
         assert_eq!(cache.checked(DIGEST, &good[..good.len() - 1]), None);
         assert_eq!(cache.checked(DIGEST, &good[..3]), None);
         assert_eq!(cache.checked("d2", &good), None, "another component's code");
+    }
+
+    #[test]
+    fn one_compiles_at_a_time_and_the_next_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // As two programs: they share nothing but the folder.
+        let caches = [0, 1].map(|_| Cache::new(folder.path().join("cache"), "c"));
+        let turn = caches[0].turn(DIGEST).unwrap();
+        assert!(caches[1].turn("another").is_some());
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let _turn = caches[1].turn(DIGEST).unwrap();
+                trusted(&caches[1])
+            });
+            std::thread::sleep(OTHER_LOOK * 3);
+            assert!(!second.is_finished());
+            caches[0].store(DIGEST, b"compiled code").unwrap();
+            drop(turn);
+            assert!(second.join().unwrap());
+        });
+        let left: Vec<_> =
+            fs::read_dir(folder.path().join("cache")).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".turn")), "{left:?}");
     }
 
     #[cfg(unix)]

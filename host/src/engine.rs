@@ -188,17 +188,24 @@ impl Host {
             return Ok(component.clone());
         }
         let engine = &self.inner.engine;
-        let cached = self.inner.cache.as_ref().and_then(|cache| cache.load(engine, key));
-        let component = match cached {
+        let cache = self.inner.cache.as_ref();
+        let cached = || cache.and_then(|cache| cache.load(engine, key));
+        let component = match cached() {
             Some(component) => component,
             None => {
-                let compile = |source| Error::Compile { name: name.to_owned(), source };
-                let component = Component::new(engine, bytes()?).map_err(compile)?;
-                if let Some(cache) = &self.inner.cache {
-                    // A cache that cannot be written makes the next start slow, nothing worse.
-                    let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
+                let _turn = cache.and_then(|cache| cache.turn(key));
+                match cached() {
+                    Some(component) => component,
+                    None => {
+                        let compile = |source| Error::Compile { name: name.to_owned(), source };
+                        let component = Component::new(engine, bytes()?).map_err(compile)?;
+                        if let Some(cache) = cache {
+                            // A cache that cannot be written makes the next start slow, nothing worse.
+                            let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
+                        }
+                        component
+                    }
                 }
-                component
             }
         };
         if let Ok(mut loaded) = self.inner.loaded.lock() {

@@ -15,7 +15,7 @@ use crate::bindings::wardian::process::process as host;
 use crate::endless::Yes;
 use crate::files::Files;
 use crate::options::Options;
-use crate::process::Process;
+use crate::process::{Ends, Process};
 use crate::refused::{LEFT_OUT, Refusals};
 use crate::stdin;
 
@@ -179,9 +179,11 @@ pub async fn run(script: &str, file: Option<String>, has_stdin: bool, options: &
     let mut invocation = ExecOptions::new().arg0(name).positional(options.arguments.iter().cloned());
     let (requests, answer) = stdin::standard();
     // The interpreter as published knows no input that comes while a script runs: this is a change of ours.
+    // Likewise that processes may be connected to each other.
+    let extensions = ExecutionExtensions::new().with(Ends::default());
     invocation = match has_stdin {
-        true => invocation.extensions(ExecutionExtensions::new().with(requests)),
-        false => invocation.stdin(Vec::new()),
+        true => invocation.extensions(extensions.with(requests)),
+        false => invocation.extensions(extensions).stdin(Vec::new()),
     };
     let result = {
         let execution = async {

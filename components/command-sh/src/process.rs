@@ -1,8 +1,10 @@
 //! Commands that are processes of the host.
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bashkit::{Command, CommandContext, CommandInput, CommandOutput, CommandStatus, Error, Result, async_trait};
@@ -17,6 +19,9 @@ use crate::wait::ready;
 /// Bytes that are taken from a stream at once.
 const PIECE_BYTES_MAX: u64 = 64 << 10;
 
+/// Bytes that the host passes on at once: what it keeps in a pipe.
+const PASSED_BYTES_MAX: u64 = 256 << 10;
+
 /// What shells say of a command that was found and could not be run.
 const CANNOT_RUN: i32 = 126;
 const NOT_FOUND: i32 = 127;
@@ -27,6 +32,9 @@ pub struct Process;
 #[async_trait]
 impl Command for Process {
     async fn execute(&self, context: CommandContext<'_>) -> Result<CommandStatus> {
+        // Before the first wait: then it is another command's.
+        let taken = context.execution_extension::<Ends>().and_then(|ends| ends.try_with(take).ok());
+        let (offer, ask) = taken.unwrap_or_default();
         let substituted = Substituted::new(&context).await?;
         let child = match spawn(context.name, &substituted.arguments, context.env, context.cwd) {
             Ok(child) => child,
@@ -36,7 +44,7 @@ impl Command for Process {
                 return Ok(CommandStatus::with_code(status));
             }
         };
-        let exit = drive(&child, &context).await?;
+        let exit = drive(&child, &context, offer, ask).await?;
         let (status, why) = told(&exit.status);
         if let Some(why) = why {
             context.stderr.write_all(format!("{}: {why}\n", context.name).as_bytes()).await?;
@@ -80,6 +88,10 @@ impl Drop for Substituted {
             let _ = std::fs::remove_file(file);
         }
     }
+}
+
+fn take(ends: &Ends) -> (Option<Offer>, Option<Ask>) {
+    std::mem::take(&mut *ends.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn spawn(
@@ -128,7 +140,7 @@ fn told(status: &Status) -> (i32, Option<String>) {
 }
 
 /// Carries bytes to and from the process until it has ended and all it said is delivered.
-async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
+async fn drive(child: &Child, context: &CommandContext<'_>, offer: Option<Offer>, ask: Option<Ask>) -> Result<Exit> {
     let stdin = child.stdin();
     let (stdout, stderr) = (child.stdout(), child.stderr());
     let ended = async {
@@ -138,7 +150,7 @@ async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
     // What the process does not read need not be brought any more once it has ended.
     let fed = async {
         match stdin {
-            Some(stdin) => feed(stdin, &context.stdin).await,
+            Some(stdin) => feed(stdin, &context.stdin, offer).await,
             None => Ok(()),
         }
     };
@@ -150,8 +162,8 @@ async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
         }
     };
     // A reader who went away has had enough: the streams end here, and with its next write the process.
-    let out = deliver(stdout, &context.stdout);
-    let err = deliver(stderr, &context.stderr);
+    let out = deliver(stdout, &context.stdout, ask);
+    let err = deliver(stderr, &context.stderr, None);
     let (exit, out, err) = try_join3(ended, out.map(Ok), err.map(Ok)).await?;
     out.and(err)?;
     exit.ok_or_else(|| Error::Execution("the process has no end".to_owned()))
@@ -160,10 +172,13 @@ async fn drive(child: &Child, context: &CommandContext<'_>) -> Result<Exit> {
 /// Writes to the process what there is for it. That it reads no more is no error of the shell's.
 ///
 /// Nothing is taken from the input before the process reads: in `while read line; do program; done` the input is the loop's.
-async fn feed(stream: OutputStream, input: &CommandInput) -> Result<()> {
+/// From then on another process that writes this input may put its bytes here itself: see [`pass`].
+async fn feed(stream: OutputStream, input: &CommandInput, offer: Option<Offer>) -> Result<()> {
     if room(&stream).await.is_none() {
         return Ok(());
     }
+    let stream = Arc::new(stream);
+    let _offered = offer.map(|offer| Offered::new(offer, stream.clone()));
     while let Some(bytes) = input.read_chunk().await? {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -181,6 +196,50 @@ async fn feed(stream: OutputStream, input: &CommandInput) -> Result<()> {
     Ok(())
 }
 
+/// While the reader of `output` is a process, too: has the host pass on to it what `stream` has, so that it need not come
+/// in here and go out again. Whatever ends that, the rest goes the usual way.
+async fn pass(stream: &InputStream, ask: &Ask) {
+    while let Some(to) = ask().await {
+        let Ok(to) = to.downcast::<OutputStream>() else { return };
+        match to.check_write() {
+            Ok(0) => ready(to.subscribe()).await,
+            Ok(_) => match to.splice(stream, PASSED_BYTES_MAX) {
+                Ok(0) => ready(stream.subscribe()).await,
+                Ok(_) => {}
+                Err(_) => return,
+            },
+            Err(_) => return,
+        }
+    }
+}
+
+/// What another process may write to instead.
+type Direct = Arc<dyn Any + Send + Sync>;
+/// Says so, or (none) takes it back.
+type Offer = Box<dyn Fn(Option<Direct>) + Send + Sync>;
+/// Asks for it. The answer holds until the next wait.
+type Ask = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Direct>> + Send>> + Send + Sync>;
+
+/// What the interpreter finds among the extensions of an execution, and fills for each command that has pipes: how to
+/// offer something to the writer of its input, and how to ask the reader of its output. A change of ours.
+pub type Ends = Mutex<(Option<Offer>, Option<Ask>)>;
+
+/// An offer, until it is dropped.
+struct Offered(Offer);
+
+impl Offered {
+    fn new(offer: Offer, direct: Direct) -> Self {
+        offer(Some(direct));
+        Self(offer)
+    }
+}
+
+impl Drop for Offered {
+    fn drop(&mut self) {
+        (self.0)(None);
+    }
+}
+
 /// Waits until something can be written. None: nobody reads any more.
 async fn room(stream: &OutputStream) -> Option<u64> {
     loop {
@@ -193,9 +252,12 @@ async fn room(stream: &OutputStream) -> Option<u64> {
 }
 
 /// Passes on what the process writes.
-async fn deliver(stream: Option<InputStream>, output: &CommandOutput) -> Result<()> {
+async fn deliver(stream: Option<InputStream>, output: &CommandOutput, ask: Option<Ask>) -> Result<()> {
     let Some(stream) = stream else { return Ok(()) };
     loop {
+        if let Some(ask) = &ask {
+            pass(&stream, ask).await;
+        }
         match stream.read(PIECE_BYTES_MAX) {
             Ok(bytes) if bytes.is_empty() => ready(stream.subscribe()).await,
             Ok(bytes) => output.write_all(&bytes).await?,

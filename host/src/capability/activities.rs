@@ -39,9 +39,11 @@ struct Log {
     processes_started: u32,
     /// No more code runs.
     is_closed: bool,
-    /// How long questions have waited for an answer: that time is not the call's.
-    asked: Duration,
-    asking_since: Option<Instant>,
+    /// How long the call stood still so far: its user was asked, or code was compiled. That time is not the call's.
+    still: Duration,
+    /// What it stands still for now, and since when it does.
+    stills: usize,
+    still_since: Option<Instant>,
 }
 
 struct Open {
@@ -156,15 +158,10 @@ impl Activities {
         struct Asking<'a>(&'a Activities, u32);
         impl Drop for Asking<'_> {
             fn drop(&mut self) {
-                let mut log = self.0.log();
-                log.questions.remove(&self.1);
-                if log.questions.is_empty()
-                    && let Some(since) = log.asking_since.take()
-                {
-                    log.asked += since.elapsed();
-                }
+                self.0.log().questions.remove(&self.1);
             }
         }
+        let _still = self.still();
         let _asking = Asking(self, id);
         answered.await.unwrap_or(false)
     }
@@ -178,7 +175,6 @@ impl Activities {
         let id = log.next as u32;
         log.next += 1;
         log.questions.insert(id, answer);
-        log.asking_since.get_or_insert_with(Instant::now);
         let (method, host, url) = (method.to_owned(), host.to_owned(), url.to_owned());
         self.put(log, Activity::NetQuestion(NetQuestion { id, method, host, url }));
         Some((id, answered))
@@ -190,17 +186,26 @@ impl Activities {
         }
     }
 
-    /// How long questions have waited so far.
-    pub(crate) fn asked(&self) -> Duration {
-        let log = self.log();
-        log.asked + log.asking_since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// While it exists the call's time stands still.
+    pub(crate) fn still(&self) -> Still<'_> {
+        let mut log = self.log();
+        log.stills += 1;
+        log.still_since.get_or_insert_with(Instant::now);
+        Still(self)
     }
 
-    /// Waits so long, not counting the time in which the user was asked.
+    /// How long the call has stood still.
+    pub(crate) fn stood_still(&self) -> Duration {
+        let log = self.log();
+        log.still + log.still_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Waits so long, not counting the time in which the call stood still.
     pub(crate) async fn sleep(&self, time: Duration) {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), self.stood_still());
         loop {
-            let left = time.saturating_add(self.asked()).saturating_sub(start.elapsed());
+            let still = self.stood_still().saturating_sub(before);
+            let left = time.saturating_add(still).saturating_sub(start.elapsed());
             if left.is_zero() {
                 return;
             }
@@ -221,6 +226,21 @@ impl Activities {
         }
         drop(log);
         Record { activities: self.clone(), id, moved }
+    }
+}
+
+/// See [`Activities::still`].
+pub(crate) struct Still<'a>(&'a Activities);
+
+impl Drop for Still<'_> {
+    fn drop(&mut self) {
+        let mut log = self.0.log();
+        log.stills -= 1;
+        if log.stills == 0
+            && let Some(since) = log.still_since.take()
+        {
+            log.still += since.elapsed();
+        }
     }
 }
 
@@ -375,6 +395,22 @@ mod tests {
         activities.close();
         assert!(!none.await.unwrap());
         assert!(!activities.ask("GET", "d", "u").await);
+    }
+
+    #[test]
+    fn two_that_stand_still_at_once_count_once() {
+        let activities = Activities::default();
+        let pause = || std::thread::sleep(Duration::from_millis(20));
+        let first = activities.still();
+        pause();
+        let second = activities.still();
+        drop(first);
+        pause();
+        drop(second);
+        let still = activities.stood_still();
+        assert!((Duration::from_millis(40)..Duration::from_secs(5)).contains(&still), "{still:?}");
+        pause();
+        assert_eq!(activities.stood_still(), still);
     }
 
     #[tokio::test]

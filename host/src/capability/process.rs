@@ -205,11 +205,14 @@ impl Starter<'_> {
         if !caller.may_start(name) {
             return Ok(Err(SpawnError::NotPermitted(name.clone())));
         }
+        // To compile it, the first time, is not what the call is given its time for.
+        let still = caller.own.activities.still();
         let loaded = match caller.own.commands.load(&caller.host, name) {
             Some(Ok(loaded)) => loaded,
             Some(Err(error)) => return Ok(Err(SpawnError::Broken(error.to_string()))),
             None => return Ok(Err(SpawnError::NotFound)),
         };
+        drop(still);
         let start = Start {
             argv: command.argv,
             env: command.env,
