@@ -190,24 +190,20 @@ impl Host {
         let engine = &self.inner.engine;
         let cache = self.inner.cache.as_ref();
         let cached = || cache.and_then(|cache| cache.load(engine, key));
-        let component = match cached() {
-            Some(component) => component,
-            None => {
-                let _turn = cache.and_then(|cache| cache.turn(key));
-                match cached() {
-                    Some(component) => component,
-                    None => {
-                        let compile = |source| Error::Compile { name: name.to_owned(), source };
-                        let component = Component::new(engine, bytes()?).map_err(compile)?;
-                        if let Some(cache) = cache {
-                            // A cache that cannot be written makes the next start slow, nothing worse.
-                            let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
-                        }
-                        component
-                    }
-                }
+        let compile = || {
+            let failed = |source| Error::Compile { name: name.to_owned(), source };
+            let component = Component::new(engine, bytes()?).map_err(failed)?;
+            if let Some(cache) = cache {
+                // A cache that cannot be written makes the next start slow, nothing worse.
+                let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
             }
+            Ok(component)
         };
+        let alone = || {
+            let _turn = cache.and_then(|cache| cache.turn(key));
+            cached().map_or_else(compile, Ok)
+        };
+        let component = cached().map_or_else(alone, Ok)?;
         if let Ok(mut loaded) = self.inner.loaded.lock() {
             loaded.insert(key.to_owned(), component.clone());
         }

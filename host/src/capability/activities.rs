@@ -153,15 +153,15 @@ impl Activities {
 
     /// Asks, and waits for the answer. No answer is a no.
     pub(crate) async fn ask(&self, method: &str, host: &str, url: &str) -> bool {
+        let _still = self.still();
         let Some((id, answered)) = self.put_question(method, host, url) else { return false };
-        /// A question that is not waited for any more stops the clock, too.
+        /// Also a question that is not waited for any more.
         struct Asking<'a>(&'a Activities, u32);
         impl Drop for Asking<'_> {
             fn drop(&mut self) {
                 self.0.log().questions.remove(&self.1);
             }
         }
-        let _still = self.still();
         let _asking = Asking(self, id);
         answered.await.unwrap_or(false)
     }
