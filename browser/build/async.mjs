@@ -36,8 +36,9 @@ export const ASYNC_IMPORTS = [
   ]),
   "wasi:filesystem/types#[method]directory-entry-stream.read-directory-entry",
   "wardian:host/turns#take",
-  "wardian:process/process#spawn",
+  ...of("wardian:process/process#", ["spawn", "spawn-kept"]),
   ...of("wardian:process/jobs#", ["start", "jobs", "kill"]),
+  "wardian:tool/others#call",
 ];
 
 /** Exports that may be suspended by them. */

@@ -1,7 +1,7 @@
 // Makes the package's modules: `node package.mjs OUT`. Three files for three kinds of threads, and the types.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -25,5 +25,7 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 });
+// Browsers unpack Brotli for servers that say so, and not for pages.
+copyFileSync(join(root, "node_modules/brotli-dec-wasm/pkg/brotli_dec_wasm_bg.wasm"), join(out, "brotli.wasm"));
 const { name, version, description, license, type, exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 writeFileSync(join(out, "package.json"), `${JSON.stringify({ name, version, description, license, type, exports }, null, 2)}\n`);

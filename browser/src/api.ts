@@ -275,6 +275,15 @@ export type JournalEvent = { seq: number; ts: string; prev: string } & (
       net?: string;
     }
   | { type: "tool.use"; id: string; tool: string; component: string; input: unknown }
+  | { type: "process.start"; id: string; argv: string[]; component: string; cwd: string }
+  | {
+      type: "process.exit";
+      id: string;
+      status: number | null;
+      killed?: string;
+      ms: number;
+      memory_peak_bytes: number;
+    }
   | {
       type: "tool.result";
       id: string;

@@ -52,6 +52,7 @@ export async function runCommand(job: Job, what: CommandStart, program: Program,
     "wardian:host/start": start(what.asksForDirectory ? undefined : what.cwd),
     "wardian:process/process": lent.starter.imports(),
     "wardian:process/jobs": lent.starter.jobs(),
+    "wardian:tool/others": lent.starter.others(),
   };
   let result: Done["result"];
   setMeter(meter);

@@ -1,6 +1,7 @@
 /** Components: fetched once, checked against their digests, cut into the modules that are compiled. */
 
 import { WardianError } from "./api.js";
+import { unpack } from "./unpack.js";
 import type { Program } from "./protocol.js";
 
 export interface ManifestTool {
@@ -72,6 +73,7 @@ export type Fetching = (component: string, done: number, total: number) => void;
 export class Components {
   readonly #assets: URL;
   #manifest: Promise<Manifest> | undefined;
+  #unpacker: Promise<WebAssembly.Module> | undefined;
   readonly #bytes = new Map<string, Promise<Uint8Array>>();
   readonly #programs = new Map<string, Promise<Program>>();
   fetching: Fetching = () => {};
@@ -134,12 +136,24 @@ export class Components {
         },
       }),
     );
-    const bytes = await unpack(counted, entry.bytes, name);
+    const bytes = await unpack(counted, entry.bytes, name, () => this.#decoder());
     const digest = await sha256(bytes);
     if (digest !== entry.digest) {
       throw new WardianError("integrity", `${name} has the digest ${digest}, and should have ${entry.digest}`);
     }
     return bytes;
+  }
+
+  /** The code that unpacks components. */
+  #decoder(): Promise<WebAssembly.Module> {
+    this.#unpacker ??= this.#fetch("brotli.wasm")
+      .then((response) => response.arrayBuffer())
+      .then((bytes) => WebAssembly.compile(bytes))
+      .catch((error: unknown) => {
+        this.#unpacker = undefined;
+        throw error;
+      });
+    return this.#unpacker;
   }
 
   /** A program with these bounds, compiled. */
@@ -180,40 +194,6 @@ export class Components {
     );
     return { key, glue: new URL(description.glue, this.#assets).href, modules };
   }
-}
-
-/** Servers may have unpacked it on the way already. */
-async function unpack(stream: ReadableStream<Uint8Array>, length: number, name: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  const put = (chunk: Uint8Array) => {
-    if (at + chunk.length > length) throw new WardianError("integrity", `${name} has more than ${length} bytes`);
-    bytes.set(chunk, at);
-    at += chunk.length;
-  };
-  const reader = stream.getReader();
-  const first = await reader.read();
-  if (first.done) throw new WardianError("integrity", `${name} is empty`);
-  const rest = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(first.value),
-    async pull(controller) {
-      const next = await reader.read();
-      if (next.done) controller.close();
-      else controller.enqueue(next.value);
-    },
-  });
-  const isPacked = first.value[0] === 0x1f && first.value[1] === 0x8b;
-  const unpacked = isPacked
-    ? rest.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>)
-    : rest;
-  try {
-    for await (const chunk of unpacked as unknown as AsyncIterable<Uint8Array>) put(chunk);
-  } catch (error) {
-    if (error instanceof WardianError) throw error;
-    throw new WardianError("io", `cannot fetch ${name}: ${String(error)}`);
-  }
-  if (at !== length) throw new WardianError("integrity", `${name} has ${at} bytes, and should have ${length}`);
-  return bytes;
 }
 
 /**

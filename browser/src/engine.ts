@@ -1,6 +1,7 @@
 /** The worker that has the session: the agent runs here, and everything that it starts is started from here. */
 
 import { WardianError, type Answer, type CommitOptions, type Project, type Question } from "./api.js";
+import { hear } from "./capability/ahead.js";
 import { Case } from "./case.js";
 import { Components } from "./components.js";
 import { Home } from "./home.js";
@@ -115,6 +116,7 @@ async function answer(id: number, method: string, parameters: unknown[]): Promis
 }
 
 scope.onmessage = ({ data: message }) => {
+  hear();
   if (message.kind === "call") void answer(message.id, message.method, message.parameters);
   else asked.get(message.ask)?.(message.answer);
 };

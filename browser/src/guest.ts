@@ -1,6 +1,7 @@
 /** The worker that guests run in: one at a time, each in an instance of its own. A worker is ended where a guest will not. */
 
 import type { FromGuest, Program, ToGuest } from "./protocol.js";
+import { hear } from "./capability/ahead.js";
 import { Ends } from "./capability/pipe.js";
 import { Starter } from "./capability/process.js";
 import { Requests } from "./capability/requests.js";
@@ -38,6 +39,7 @@ const turns = {
 };
 
 scope.onmessage = ({ data: message }) => {
+  if (message.kind !== "ping") hear();
   switch (message.kind) {
     case "warm":
       programs.set(message.program.key, message.program);
@@ -88,6 +90,9 @@ scope.onmessage = ({ data: message }) => {
       break;
     case "job":
       starter.answered(message.request, message.answer);
+      break;
+    case "called":
+      starter.called(message.request, message.answer);
       break;
     case "spawned":
       starter.spawned(message.request, message.spawned);

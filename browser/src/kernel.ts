@@ -185,6 +185,11 @@ export class Kernel {
       case "job":
         void this.#job(member, message.job).then((answer) => say({ kind: "job", request: message.request, answer }));
         break;
+      case "call":
+        void member.activities
+          .call(message.tool, message.input)
+          .then((answer) => say({ kind: "called", request: message.request, answer }));
+        break;
       case "kill":
         member.children.get(message.process)?.kill({ tag: "killed", val: { tag: "killed" } });
         break;

@@ -105,6 +105,9 @@ export interface JobInfo {
 export type JobRequest = { ask: "start"; spawn: Spawn; label: string } | { ask: "list" } | { ask: "kill"; id: number };
 export type JobAnswer = { id: number } | { error: SpawnError } | { jobs: JobInfo[] } | { found: boolean };
 
+/** What another tool of the session answered, or why it did not: `wardian:tool/others`. */
+export type ToolAnswer = { tag: "ok"; val: unknown } | { tag: "err"; val: { kind: string; message: string } };
+
 export interface Spawn {
   argv: string[];
   env: [string, string][];
@@ -130,6 +133,7 @@ export type ToGuest =
   | { kind: "spawned"; request: number; spawned: Spawned | { error: SpawnError } }
   /** `total`: bytes that were written to an end that the starter pumps from. */
   | { kind: "job"; request: number; answer: JobAnswer }
+  | { kind: "called"; request: number; answer: ToolAnswer }
   | { kind: "exited"; process: number; exit: Exit; totals: [number, number][] }
   /** No bytes: the end. */
   | { kind: "data"; end: number; bytes: Uint8Array | undefined }
@@ -152,6 +156,7 @@ export type FromGuest =
   | { kind: "pong"; ping: number; active: number; memory: number }
   | { kind: "spawn"; request: number; spawn: Spawn }
   | { kind: "job"; request: number; job: JobRequest }
+  | { kind: "call"; request: number; tool: string; input: string }
   | { kind: "kill"; process: number }
   | { kind: "want"; end: number }
   | { kind: "unwant"; end: number }

@@ -98,6 +98,7 @@ export async function runTool(job: Job, call: ToolCall, program: Program, lent: 
     ...http(lent.send),
     "wardian:process/process": lent.starter.imports(),
     "wardian:process/jobs": lent.starter.jobs(),
+    "wardian:tool/others": lent.starter.others(),
     "wardian:tool/progress": {
       report(update: Update) {
         const bytes = encoder.encode(update.message);

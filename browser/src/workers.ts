@@ -1,5 +1,6 @@
 /** Workers that guests run in, and what holds for a guest that does not answer. */
 
+import { hear } from "./capability/ahead.js";
 import type { Turns } from "./capability/turns.js";
 import type { LimitFault } from "./limits.js";
 import type { Done, FromGuest, Job, Program, ToGuest } from "./protocol.js";
@@ -21,7 +22,10 @@ class GuestWorker {
 
   constructor(url: URL) {
     this.#worker = new Worker(url, { type: "module", name: "wardian guest" });
-    this.#worker.onmessage = ({ data }: MessageEvent<FromGuest>) => this.listener(data);
+    this.#worker.onmessage = ({ data }: MessageEvent<FromGuest>) => {
+      if (data.kind !== "pong") hear();
+      this.listener(data);
+    };
     this.#worker.onerror = (event) => this.broken(event.message || "its worker cannot be started");
     this.#worker.onmessageerror = () => this.broken("a message of its worker cannot be read");
   }

@@ -16,7 +16,9 @@ fn main() {
     let embedded = match &dist {
         Some(dist) => {
             let mut embedded = read_list(dist);
-            embedded.files = page(&dist.join("page"), &embedded);
+            let folder = dist.join("page");
+            embedded.files = page(&folder);
+            embedded.share(&folder);
             embedded
         }
         None => Embedded::default(),
@@ -57,16 +59,17 @@ struct Component {
     name: String,
     /// What is embedded: the component, or what it was packed into.
     file: PathBuf,
-    is_packed: bool,
+    /// As `Packing` has it.
+    packing: &'static str,
     /// SHA-256 of the component.
     digest: String,
 }
 
 impl Component {
     fn to_rust(&self, blobs: &mut Blobs) -> String {
-        let Self { name, file, is_packed, digest } = self;
+        let Self { name, file, packing, digest } = self;
         let bytes = blobs.named(file);
-        format!("Carried {{ name: {name:?}, bytes: {bytes}, is_packed: {is_packed}, digest: {digest:?} }}")
+        format!("Carried {{ name: {name:?}, bytes: {bytes}, packing: Packing::{packing}, digest: {digest:?} }}")
     }
 }
 
@@ -106,8 +109,8 @@ fn read_list(dist: &Path) -> Embedded {
 
 fn component(name: &str, path: &str, packed: &str, file: impl Fn(&str) -> PathBuf) -> Component {
     let (path, digest) = digested(file(path));
-    let is_packed = packed != "-";
-    Component { name: name.to_owned(), file: if is_packed { file(packed) } else { path }, is_packed, digest }
+    let (file, packing) = if packed == "-" { (path, "No") } else { (file(packed), "Gzip") };
+    Component { name: name.to_owned(), file, packing, digest }
 }
 
 /// Files that are embedded, each once, whoever asks for it.
@@ -130,30 +133,21 @@ impl Blobs {
     }
 }
 
-/// Every file of the page; of one that has a compressed twin (`NAME.br`), the twin; of a component that is embedded anyway,
-/// packed in the same way, that one. None where the page was not built.
-fn page(folder: &Path, embedded: &Embedded) -> Vec<Served> {
-    let packed = |path: &Path| {
-        let name = path.file_name()?.to_str()?.strip_suffix(".wasm.gz")?;
-        let (_, start) = name.rsplit_once('-')?;
-        let mut components = embedded.tools.iter().chain(embedded.commands.iter().map(|(component, _)| component));
-        let known =
-            |component: &&Component| component.is_packed && start.len() >= 16 && component.digest.starts_with(start);
-        components.find(known).map(|component| component.file.clone())
-    };
-    fn walk(root: &Path, folder: &Path, packed: &dyn Fn(&Path) -> Option<PathBuf>, served: &mut Vec<Served>) {
+/// Every file of the page; of one that has a compressed twin (`NAME.br`), the twin. None where the page was not built.
+fn page(folder: &Path) -> Vec<Served> {
+    fn walk(root: &Path, folder: &Path, served: &mut Vec<Served>) {
         println!("cargo::rerun-if-changed={}", folder.display());
         let Ok(entries) = fs::read_dir(folder) else { return };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
             if path.is_dir() {
-                walk(root, &path, packed, served);
+                walk(root, &path, served);
             } else if path.extension().is_none_or(|extension| extension != "br") {
                 let name = path.strip_prefix(root).expect("it is below").to_string_lossy().replace('\\', "/");
                 println!("cargo::rerun-if-changed={}", path.display());
                 let bytes = fs::metadata(&path).map_or(0, |data| data.len());
-                let (file, digest) = digested(packed(&path).unwrap_or(path));
+                let (file, digest) = digested(path);
                 let mut twin = file.clone().into_os_string();
                 twin.push(".br");
                 let twin = PathBuf::from(twin);
@@ -163,7 +157,7 @@ fn page(folder: &Path, embedded: &Embedded) -> Vec<Served> {
         }
     }
     let mut served = Vec::new();
-    walk(folder, folder, &packed, &mut served);
+    walk(folder, folder, &mut served);
     served
 }
 
@@ -175,6 +169,18 @@ fn digested(path: PathBuf) -> (PathBuf, String) {
 }
 
 impl Embedded {
+    /// Components that the page has, too, are embedded once, as the page has them.
+    fn share(&mut self, page: &Path) {
+        for component in self.tools.iter_mut().chain(self.commands.iter_mut().map(|(component, _)| component)) {
+            let start = component.digest.get(..16).unwrap_or_default();
+            let name = format!("wardian/components/{}-{start}.wasm.brotli", component.name);
+            let file = page.join(name);
+            if component.packing != "No" && file.is_file() {
+                (component.file, component.packing) = (file, "Brotli");
+            }
+        }
+    }
+
     fn to_rust(&self) -> String {
         let mut blobs = Blobs::default();
         let mut rust = String::from("/// The composed agents: the provider's name, bytes and their SHA-256.\n");

@@ -61,6 +61,7 @@ pub(crate) mod bindings {
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wardian:tool/types": crate::tool::bindings::wardian::tool::types,
+            "wardian:tool/others": crate::tool::bindings::wardian::tool::others,
             "wardian:host/sandbox.running": crate::capability::sandbox::Running,
             "wardian:host/approver.pending": crate::capability::approver::Pending,
         },

@@ -8,22 +8,27 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::component::{Instance, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
-use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::p2::bindings::{Command as WasiCommand, CommandPre};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::capability::activities::Activities;
 use crate::capability::http::{self, Http, Network};
 use crate::capability::process::{Caller, Starts};
-use crate::capability::stdio::{Input, Output, Standard};
+use crate::capability::stdio::{Input, Output, Standard, Switched};
 use crate::capability::{self, Lender, Lent};
 use crate::family::Member;
+use crate::interrupt::{Account, Interrupt, Watchdog};
+use crate::kept::{Again, For, Kept, Life};
 use crate::limits::{Limited, Limiter, Meter};
 use crate::tool::{Files, SCRATCH, WORKSPACE, lend_files};
 use crate::wit::{FileAccess, LimitFault, Limits, Powers};
 use crate::{Code, Commands, Error, Host};
+
+/// See `wardian:process`.
+const AGAIN: &str = "wardian:process/again@0.1.0";
 
 /// A command component, linked and ready to run. Cheap to clone.
 #[derive(Clone)]
@@ -113,6 +118,7 @@ impl Status {
 pub(crate) struct State {
     wasi: WasiCtx,
     table: ResourceTable,
+    streams: Streams,
     limiter: Limiter,
     caller: Caller,
     asks_for_directory: bool,
@@ -157,18 +163,21 @@ impl Command {
     /// When it is no command, or needs an import that no command gets.
     pub fn new(host: &Host, code: Code) -> Result<Self, Error> {
         let link = |source| Error::Link { name: code.name.clone(), source };
-        let mut linker = Linker::new(host.engine());
+        let mut linker = Linker::new(code.component.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
         capability::process::add_to_linker(&mut linker).map_err(link)?;
+        capability::others::add_to_linker(&mut linker).map_err(link)?;
         // A program that does much else runs without the power, too; what it would send is refused.
         http::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a command with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;
+        } else {
+            capability::add_direct_to_linker(&mut linker).map_err(link)?;
         }
         let pre = linker.instantiate_pre(&code.component).map_err(link)?;
         let pre = CommandPre::new(pre).map_err(link)?;
-        let asks_for_directory = asks_for_directory(host, &code);
+        let asks_for_directory = asks_for_directory(&code);
         Ok(Self { code, host: host.clone(), pre, asks_for_directory })
     }
 
@@ -180,10 +189,16 @@ impl Command {
     /// Starts a process that no other process has started: a family of its own.
     pub fn spawn(&self, start: Start) -> Process {
         let member = Member::first(&start.limits);
-        self.spawn_member(start, member)
+        self.spawn_member(start, member, None)
     }
 
-    pub(crate) fn spawn_member(&self, start: Start, member: Member) -> Process {
+    /// The same in an instance that was kept under this name, if there is one, and keeps it.
+    pub fn spawn_kept(&self, start: Start, kept: &Arc<Kept>, name: &str) -> Process {
+        let member = Member::first(&start.limits);
+        self.spawn_member(start, member, Some((kept.clone(), name.to_owned())))
+    }
+
+    pub(crate) fn spawn_member(&self, start: Start, member: Member, kept: Option<(Arc<Kept>, String)>) -> Process {
         let (kill, killed) = watch::channel(());
         let (ended, exit) = watch::channel(None);
         let (begin, wall_ms_max) = (Instant::now(), start.limits.wall_ms_max);
@@ -191,7 +206,9 @@ impl Command {
         let number = activities.process_started(&start.argv, &self.code.digest, &start.cwd);
         let ended = Arc::new(End { told: ended, activities, number });
         let (command, runtime) = (self.clone(), Handle::current());
-        tokio::spawn(give_up(ended.clone(), killed.clone(), begin, wall_ms_max));
+        let interrupt = Arc::new(Interrupt::default());
+        let end = Ending { interrupt: interrupt.clone(), watchdog: self.code.watchdog.clone() };
+        tokio::spawn(give_up(ended.clone(), killed.clone(), end, begin, wall_ms_max));
         tokio::task::spawn_blocking(move || {
             let mut killed = killed;
             let exit = runtime.block_on(async {
@@ -199,7 +216,7 @@ impl Command {
                     biased;
                     // Told, or the handle is gone.
                     _ = killed.changed() => Exit::of(Status::Killed(Killed::Killed), begin),
-                    exit = command.run(start, member, begin) => exit,
+                    exit = command.run(start, member, kept, &interrupt, begin) => exit,
                 }
             });
             ended.tell(exit);
@@ -207,25 +224,60 @@ impl Command {
         Process { exit, kill, number }
     }
 
-    async fn run(&self, start: Start, member: Member, begin: Instant) -> Exit {
+    async fn run(
+        &self,
+        start: Start,
+        member: Member,
+        kept: Option<(Arc<Kept>, String)>,
+        interrupt: &Arc<Interrupt>,
+        begin: Instant,
+    ) -> Exit {
         let limits = start.limits;
-        let meter = Meter::new(limits.output_bytes_max);
-        let broken = Arc::new(AtomicBool::new(false));
-        let wasi = match wasi(&start, (self.code.in_workspace, self.asks_for_directory), &meter, &broken) {
-            Ok(wasi) => wasi,
-            Err(why) => return Exit::of(Status::Killed(Killed::Host(why)), begin),
+        let (meter, broken) = (Meter::new(limits.output_bytes_max), Arc::new(AtomicBool::new(false)));
+        let activities = start.activities.clone();
+        let account = Account { cpu_ms_max: limits.cpu_ms_max, family: member.family(), meter: meter.clone() };
+        let kept = kept.map(|(kept, name)| {
+            let (powers, files) = (start.powers.clone(), start.files.clone());
+            (kept, For { name, digest: self.code.digest.clone(), powers, files })
+        });
+        let arguments = kept.is_some().then(|| (start.argv.clone(), start.env.clone(), start.cwd.clone()));
+        let life = kept.as_ref().and_then(|(kept, owner)| kept.take(owner));
+        let (mut store, mut again) = match life {
+            Some(Life { mut store, again }) => {
+                if !store.data_mut().renew(&self.host, start, member, &meter, &broken) {
+                    let limit = LimitFault { name: "memory-bytes-max".to_owned(), at: limits.memory_bytes_max };
+                    return Exit::of(Status::Killed(Killed::Limit(limit)), begin);
+                }
+                (store, Some(again))
+            }
+            None => match self.data(start, member, &meter, &broken) {
+                Ok(data) => (Store::new(self.code.component.engine(), data), None),
+                Err(why) => return Exit::of(Status::Killed(Killed::Host(why)), begin),
+            },
         };
-        let limiter = Limiter::new(limits, meter.clone()).with_family(member.family());
-        let (http, activities) = (Http::new(start.network.clone()), start.activities.clone());
-        let caller = Caller::new(self.host.clone(), start, member);
-        let asks_for_directory = self.asks_for_directory;
-        let data = State { wasi, table: ResourceTable::new(), limiter, caller, asks_for_directory, http };
-        let mut store = Store::new(self.host.engine(), data);
+        store.data_mut().limiter.interrupt = Some(interrupt.clone());
         Limiter::install(&mut store);
-        let _ticking = self.host.ticking();
+        let _watched = match &self.code.watchdog {
+            // Only by whoever runs on this thread: nothing that follows leaves it.
+            Some(watchdog) => match watchdog.watch(interrupt, &self.code.component, account) {
+                Some(watching) => (Some(watching), None),
+                None => return Exit::of(Status::Killed(Killed::Host("it could not be ended".to_owned())), begin),
+            },
+            None => (None, self.host.ticking()),
+        };
         let work = async {
-            let command = self.pre.instantiate_async(&mut store).await?;
-            command.wasi_cli_run().call_run(&mut store).await
+            if again.is_none() {
+                let instance = self.pre.instance_pre().instantiate_async(&mut store).await?;
+                again = arguments.is_some().then(|| find_again(&mut store, &instance)).flatten();
+                if again.is_none() {
+                    let command = WasiCommand::new(&mut store, &instance)?;
+                    let ran = command.wasi_cli_run().call_run(&mut store).await?;
+                    return wasmtime::Result::<u8>::Ok(u8::from(ran.is_err()));
+                }
+            }
+            let (Some(again), Some(arguments)) = (&again, arguments) else { return wasmtime::Result::<u8>::Ok(1) };
+            let (status,) = again.call_async(&mut store, arguments).await?;
+            wasmtime::Result::<u8>::Ok(status)
         };
         let work = async {
             tokio::select! {
@@ -235,22 +287,111 @@ impl Command {
                 () = activities.sleep(Duration::from_millis(limits.wall_ms_max)) => Err(()),
             }
         };
-        let status = match work.await {
+        let ended = work.await;
+        // Who leaves by `exit` leaves an instance that cannot run again.
+        let has_returned = matches!(ended, Ok(Ok(_)));
+        let status = match ended {
             Err(()) => Status::Killed(Killed::Limit(wall(limits.wall_ms_max))),
-            Ok(Ok(Ok(()))) => Status::Exited(0),
-            Ok(Ok(Err(()))) => Status::Exited(1),
-            Ok(Err(error)) => status(&error, &meter, broken.load(Ordering::Acquire)),
+            Ok(Ok(status)) => Status::Exited(status),
+            Ok(Err(error)) => match interrupt.reason.get() {
+                // That it trapped is how it was ended.
+                Some(why) if error.downcast_ref::<Trap>().is_some() => Status::Killed(why.clone()),
+                _ => status(&error, &meter, broken.load(Ordering::Acquire)),
+            },
         };
-        Exit { memory_peak_bytes: store.data().limiter.memory_bytes_peak, ..Exit::of(status, begin) }
+        let exit = Exit { memory_peak_bytes: store.data().limiter.memory_bytes_peak, ..Exit::of(status, begin) };
+        if let (true, Some((kept, owner)), Some(again)) = (has_returned, kept, again) {
+            store.data_mut().rest(&self.host);
+            kept.put(owner, Life { store, again });
+        }
+        exit
+    }
+
+    fn data(
+        &self,
+        start: Start,
+        member: Member,
+        meter: &Arc<Meter>,
+        broken: &Arc<AtomicBool>,
+    ) -> Result<State, String> {
+        let asks_for_directory = self.asks_for_directory;
+        let streams = Streams::of(&start, meter, broken);
+        let wasi = wasi(&start, &streams, (self.code.in_workspace, asks_for_directory))?;
+        let limiter = Limiter::new(start.limits, meter.clone()).with_family(member.family());
+        let http = Http::new(start.network.clone());
+        let caller = Caller::new(self.host.clone(), start, member);
+        Ok(State { wasi, table: ResourceTable::new(), streams, limiter, caller, asks_for_directory, http })
+    }
+}
+
+/// `run` of `wardian:process/again`, where a command exports it.
+fn find_again(store: &mut Store<State>, instance: &Instance) -> Option<Again> {
+    let interface = instance.get_export_index(&mut *store, None, AGAIN)?;
+    let function = instance.get_export_index(&mut *store, Some(&interface), "run")?;
+    instance.get_typed_func(store, function).ok()
+}
+
+/// The streams of a process.
+struct Streams {
+    stdin: Switched<Input>,
+    stdout: Switched<Standard>,
+    stderr: Switched<Standard>,
+}
+
+impl Streams {
+    fn of(start: &Start, meter: &Arc<Meter>, broken: &Arc<AtomicBool>) -> Self {
+        let standard = |output: &Output| {
+            Switched::new(Standard { output: output.clone(), meter: meter.clone(), broken: broken.clone() })
+        };
+        let (stdout, stderr) = (standard(&start.stdout), standard(&start.stderr));
+        Self { stdin: Switched::new(start.stdin.clone()), stdout, stderr }
+    }
+
+    fn lead(&self, start: &Start, meter: &Arc<Meter>, broken: &Arc<AtomicBool>) {
+        let standard =
+            |output: &Output| Standard { output: output.clone(), meter: meter.clone(), broken: broken.clone() };
+        self.stdin.set(start.stdin.clone());
+        self.stdout.set(standard(&start.stdout));
+        self.stderr.set(standard(&start.stderr));
+    }
+}
+
+impl State {
+    /// Begins another run in the same instance. False: it has more memory than this run may.
+    fn renew(
+        &mut self,
+        host: &Host,
+        start: Start,
+        member: Member,
+        meter: &Arc<Meter>,
+        broken: &Arc<AtomicBool>,
+    ) -> bool {
+        let fits = self.limiter.renew(start.limits, meter.clone(), Some(member.family()));
+        self.streams.lead(&start, meter, broken);
+        self.http = Http::new(start.network.clone());
+        self.caller = Caller::new(host.clone(), start, member);
+        fits
+    }
+
+    /// Between two runs it holds nothing of the last one: no stream, no network, no place in a family.
+    fn rest(&mut self, host: &Host) {
+        let idle = self.caller.idle();
+        let member = Member::first(&idle.limits);
+        let limits = idle.limits;
+        let (meter, broken) = (Meter::new(limits.output_bytes_max), Arc::default());
+        self.streams.lead(&idle, &meter, &broken);
+        self.http = Http::new(Network::default());
+        self.limiter.renew(limits, meter, None);
+        self.caller = Caller::new(host.clone(), idle, member);
     }
 }
 
 /// Whether a program finds out by itself where it starts. Those made with WASI 0.1 inside do not.
-fn asks_for_directory(host: &Host, code: &Code) -> bool {
-    let component = code.component.component_type();
-    component.imports(host.engine()).any(|(name, import)| match import.ty {
+fn asks_for_directory(code: &Code) -> bool {
+    let (component, engine) = (code.component.component_type(), code.component.engine());
+    component.imports(engine).any(|(name, import)| match import.ty {
         ComponentItem::ComponentInstance(instance) if name.starts_with("wasi:cli/environment@") => {
-            instance.exports(host.engine()).any(|(function, _)| function == "initial-cwd")
+            instance.exports(engine).any(|(function, _)| function == "initial-cwd")
         }
         _ => false,
     })
@@ -284,8 +425,14 @@ impl Exit {
 /// How long the thread of a process may be overdue before it is given up: it hangs in a system call.
 const OVERDUE: Duration = Duration::from_millis(500);
 
-/// Answers for a process whose thread does not come back.
-async fn give_up(ended: Arc<End>, mut killed: watch::Receiver<()>, begin: Instant, wall_ms_max: u64) {
+/// Ends code that does not look at epochs.
+struct Ending {
+    interrupt: Arc<Interrupt>,
+    watchdog: Option<Watchdog>,
+}
+
+/// Ends the code of a process when that is due, and answers for one whose thread does not come back.
+async fn give_up(ended: Arc<End>, mut killed: watch::Receiver<()>, end: Ending, begin: Instant, wall_ms_max: u64) {
     let mut exit = ended.told.subscribe();
     let why = async {
         let wall_time = Duration::from_millis(wall_ms_max);
@@ -293,6 +440,9 @@ async fn give_up(ended: Arc<End>, mut killed: watch::Receiver<()>, begin: Instan
             () = ended.activities.sleep(wall_time) => Killed::Limit(wall(wall_ms_max)),
             _ = killed.changed() => Killed::Killed,
         };
+        if let Some(watchdog) = &end.watchdog {
+            watchdog.end(&end.interrupt, why.clone());
+        }
         tokio::time::sleep(OVERDUE).await;
         why
     };
@@ -360,22 +510,15 @@ impl Process {
 }
 
 /// What a process sees: its files and streams, clocks and random. Sockets are not lent; requests are, beside this.
-fn wasi(
-    start: &Start,
-    (in_workspace, asks_for_directory): (bool, bool),
-    meter: &Arc<Meter>,
-    broken: &Arc<AtomicBool>,
-) -> Result<WasiCtx, String> {
+fn wasi(start: &Start, streams: &Streams, (in_workspace, asks_for_directory): (bool, bool)) -> Result<WasiCtx, String> {
     let mut wasi = WasiCtxBuilder::new();
     // Each process has a thread of its own, so it may block on it, which is much faster than handing work over.
     wasi.allow_blocking_current_thread(true);
     wasi.args(&start.argv).envs(&start.env).initial_cwd(&start.cwd);
-    wasi.stdin(start.stdin.clone());
+    wasi.stdin(streams.stdin.clone()).stdout(streams.stdout.clone()).stderr(streams.stderr.clone());
     if !asks_for_directory && start.files.direct {
         lend_current(&mut wasi, start)?;
     }
-    let standard = |output: &Output| Standard { output: output.clone(), meter: meter.clone(), broken: broken.clone() };
-    wasi.stdout(standard(&start.stdout)).stderr(standard(&start.stderr));
     lend_files(&mut wasi, &start.files, start.powers.files, in_workspace)?;
     Ok(wasi.build())
 }

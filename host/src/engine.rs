@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use crate::Error;
 use crate::cache::Cache;
+use crate::interrupt::Watchdog;
 
 /// Length of an epoch: how often running code is looked at, and the unit in which processor time is measured.
 pub(crate) const EPOCH_MS: u64 = 10;
@@ -44,10 +45,10 @@ const ASYNC_STACK_BYTES: usize = 66 << 20;
 /// Part of a used memory that is kept mapped and zeroed by hand, which is faster than mapping it anew.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 
-fn config() -> Config {
+fn config(looks_at_epochs: bool) -> Config {
     let mut config = Config::new();
     config
-        .epoch_interruption(true)
+        .epoch_interruption(looks_at_epochs)
         .wasm_component_model(true)
         .concurrency_support(false)
         .memory_init_cow(true)
@@ -90,11 +91,17 @@ pub struct Host {
 }
 
 struct Inner {
+    options: HostOptions,
     engine: Engine,
     cache: Option<Cache>,
+    /// Ends code that does not look at epochs. None: it does.
+    watchdog: Option<Watchdog>,
+    /// For code that does not. None where that cannot be.
+    commands: OnceLock<Option<Host>>,
     /// By digest or key.
     loaded: Mutex<HashMap<String, Component>>,
-    ticker: Arc<Ticker>,
+    /// None: nothing looks at epochs.
+    ticker: Option<Arc<Ticker>>,
 }
 
 /// A component that is ready to run.
@@ -105,6 +112,8 @@ pub struct Code {
     /// Lowercase hex SHA-256 of the component's own bytes, also where it was composed with the workspace.
     pub digest: String,
     pub(crate) component: Component,
+    /// Ends it. None: it looks at epochs.
+    pub(crate) watchdog: Option<Watchdog>,
     /// Its files are the workspace's.
     pub(crate) in_workspace: bool,
 }
@@ -113,14 +122,29 @@ impl Host {
     /// Sets up the engine. On machines where address space is short, instances are allocated one by one instead of
     /// from a pool: slower, otherwise the same.
     pub fn new(options: HostOptions) -> Result<Self, Error> {
-        let mut pooled = config();
-        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
-        let engine = Engine::new(&pooled).or_else(|_| Engine::new(&config())).map_err(Error::Engine)?;
+        let engine = engine(true)?;
         let ticker = Arc::new(Ticker::default());
         ticker.clone().start(engine.clone());
-        let cache = options.cache.map(|folder| Cache::new(folder, &compatibility(&engine)));
-        let inner = Inner { engine, cache, loaded: Mutex::default(), ticker };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self::with(options, engine, Some(ticker), None))
+    }
+
+    fn with(options: HostOptions, engine: Engine, ticker: Option<Arc<Ticker>>, watchdog: Option<Watchdog>) -> Self {
+        let cache = options.cache.clone().map(|folder| Cache::new(folder, &compatibility(&engine)));
+        let (commands, loaded) = (OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { options, engine, cache, watchdog, commands, loaded, ticker }) }
+    }
+
+    /// The same for code that runs as a [`crate::Command`]: faster, where such code can be ended without its help.
+    pub fn for_commands(&self) -> Host {
+        if self.inner.watchdog.is_some() {
+            return self.clone();
+        }
+        let commands = self.inner.commands.get_or_init(|| {
+            let engine = engine(false).ok()?;
+            let watchdog = Watchdog::new(&engine)?;
+            Some(Self::with(self.inner.options.clone(), engine, None, Some(watchdog)))
+        });
+        commands.as_ref().unwrap_or(self).clone()
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -139,7 +163,7 @@ impl Host {
     pub fn load(&self, name: &str, bytes: &[u8], digest: Option<&str>) -> Result<Code, Error> {
         let digest = digest.map_or_else(|| sha256(bytes), str::to_owned);
         let component = self.component(name, &digest, || Ok(Cow::Borrowed(bytes)))?;
-        Ok(Code { name: name.to_owned(), digest, component, in_workspace: false })
+        Ok(self.code(name, digest, component, false))
     }
 
     /// As [`Host::load`], with bytes that are asked for only where no compiled code is at hand, so `digest` must be theirs.
@@ -154,7 +178,7 @@ impl Host {
     ) -> Result<Code, Error> {
         let failed = |reason| Error::Compose { name: name.to_owned(), reason };
         let component = self.component(name, digest, || bytes().map(Cow::Owned).map_err(failed))?;
-        Ok(Code { name: name.to_owned(), digest: digest.to_owned(), component, in_workspace: false })
+        Ok(self.code(name, digest.to_owned(), component, false))
     }
 
     /// The same for a tool that sees files through the workspace. Its composition with the workspace is asked for only
@@ -173,7 +197,12 @@ impl Host {
     ) -> Result<Code, Error> {
         let failed = |reason| Error::Compose { name: name.to_owned(), reason };
         let component = self.component(name, key, || compose().map(Cow::Owned).map_err(failed))?;
-        Ok(Code { name: name.to_owned(), digest: digest.to_owned(), component, in_workspace: true })
+        Ok(self.code(name, digest.to_owned(), component, true))
+    }
+
+    fn code(&self, name: &str, digest: String, component: Component, in_workspace: bool) -> Code {
+        let watchdog = self.inner.watchdog.clone();
+        Code { name: name.to_owned(), digest, component, watchdog, in_workspace }
     }
 
     fn component<'a>(
@@ -193,6 +222,9 @@ impl Host {
         let compile = || {
             let failed = |source| Error::Compile { name: name.to_owned(), source };
             let component = Component::new(engine, bytes()?).map_err(failed)?;
+            if self.inner.watchdog.as_ref().is_some_and(|watchdog| !watchdog.can_end(&component)) {
+                return Err(failed(wasmtime::Error::msg("the engine does not say where its functions are")));
+            }
             if let Some(cache) = cache {
                 // A cache that cannot be written makes the next start slow, nothing worse.
                 let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
@@ -211,16 +243,24 @@ impl Host {
     }
 
     /// Keeps epochs going while code runs.
-    pub(crate) fn ticking(&self) -> Ticking {
-        self.inner.ticker.clone().run()
+    pub(crate) fn ticking(&self) -> Option<Ticking> {
+        self.inner.ticker.clone().map(Ticker::run)
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.ticker.stopped.store(true, Ordering::Release);
-        self.ticker.wake.notify_all();
+        if let Some(ticker) = &self.ticker {
+            ticker.stopped.store(true, Ordering::Release);
+            ticker.wake.notify_all();
+        }
     }
+}
+
+fn engine(looks_at_epochs: bool) -> Result<Engine, Error> {
+    let mut pooled = config(looks_at_epochs);
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
+    Engine::new(&pooled).or_else(|_| Engine::new(&config(looks_at_epochs))).map_err(Error::Engine)
 }
 
 /// Lowercase hex SHA-256.

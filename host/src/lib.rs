@@ -14,6 +14,8 @@ mod commands;
 mod engine;
 mod error;
 mod family;
+mod interrupt;
+mod kept;
 mod limits;
 mod review;
 mod tool;
@@ -31,6 +33,7 @@ pub use command::{Command, Exit, Killed, Process, Start, Status};
 pub use commands::{CommandSource, Commands, Found, Load};
 pub use engine::{Code, Host, HostOptions};
 pub use error::Error;
+pub use kept::Kept;
 pub use limits::Limits;
 pub use review::Plan;
 pub use tool::{Files, Layer, Spawned, Tool, ToolCallOptions};
@@ -43,7 +46,7 @@ pub mod wit {
     pub use crate::agent::bindings::wardian::host::approver::{Answer, Question};
     pub use crate::agent::bindings::wardian::host::observer::{Event, ToolFinished, ToolStarted};
     pub use crate::agent::bindings::wardian::host::sandbox::{
-        Activity, Finished, Killed, NetError, NetQuestion, NetRequest, ProcessExit, ProcessStart,
+        Activity, Finished, InnerCall, Killed, NetError, NetQuestion, NetRequest, ProcessExit, ProcessStart,
     };
     pub use crate::agent::bindings::wardian::host::types::{Fault, Grant, LimitFault, Limits, Unlisted};
     pub use crate::agent::bindings::wardian::session::types::{

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use wasmtime::{CallHook, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime::{CallHook, ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use crate::engine::EPOCH_MS;
 use crate::family::Family;
+use crate::interrupt::Interrupt;
 use crate::wit::LimitFault;
 
 pub use crate::agent::bindings::wardian::host::types::Limits;
@@ -85,6 +86,8 @@ pub(crate) struct Limiter {
     hostcalls: u64,
     /// Where others run on the same account.
     family: Option<Arc<Family>>,
+    /// Whoever calls the host over and over is ended there: it is seldom found in its own code.
+    pub(crate) interrupt: Option<Arc<Interrupt>>,
 }
 
 impl Drop for Limiter {
@@ -103,13 +106,35 @@ pub(crate) trait Limited: Send + 'static {
 impl Limiter {
     pub(crate) fn new(limits: Limits, meter: Arc<Meter>) -> Self {
         let (memory_bytes, memory_bytes_peak, table_elements, cpu_ms, hostcalls) = (0, 0, 0, 0, 0);
-        Self { limits, meter, memory_bytes, memory_bytes_peak, table_elements, cpu_ms, hostcalls, family: None }
+        Self {
+            limits,
+            meter,
+            memory_bytes,
+            memory_bytes_peak,
+            table_elements,
+            cpu_ms,
+            hostcalls,
+            family: None,
+            interrupt: None,
+        }
     }
 
     /// Memory and time count for the family as well, which has bounds of its own.
     pub(crate) fn with_family(mut self, family: Arc<Family>) -> Self {
         self.family = Some(family);
         self
+    }
+
+    /// Begins anew for what is in the store already. False: that is more memory than may be.
+    pub(crate) fn renew(&mut self, limits: Limits, meter: Arc<Meter>, family: Option<Arc<Family>>) -> bool {
+        let bytes = self.memory_bytes;
+        let fits = bytes <= limits.memory_bytes_max && family.as_ref().is_none_or(|family| family.take_memory(bytes));
+        if let Some(family) = std::mem::replace(&mut self.family, family.filter(|_| fits)) {
+            family.give_memory_back(bytes);
+        }
+        (self.limits, self.meter) = (limits, meter);
+        (self.memory_bytes_peak, self.cpu_ms, self.hostcalls) = (bytes, 0, 0);
+        fits
     }
 
     /// Makes every limit but wall time, which belongs to whoever waits, hold for `store`.
@@ -131,6 +156,9 @@ impl Limiter {
         store.call_hook(|mut context, hook| {
             if matches!(hook, CallHook::CallingHost) {
                 let limiter = context.data_mut().limiter();
+                if limiter.interrupt.as_ref().is_some_and(|interrupt| interrupt.reason.get().is_some()) {
+                    return Err(Trap::Interrupt.into());
+                }
                 limiter.hostcalls += 1;
                 if limiter.hostcalls > limiter.limits.hostcalls_max {
                     limiter.meter.reach("hostcalls-max", limiter.limits.hostcalls_max);

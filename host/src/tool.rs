@@ -37,11 +37,13 @@ pub(crate) mod bindings {
             package wardian:native;
             world tool {
                 import wardian:tool/progress@0.1.0;
+                import wardian:tool/others@0.1.0;
                 export wardian:tool/tools@0.1.0;
             }
         ",
         path: ["../wit/wardian-tool"],
         world: "wardian:native/tool",
+        imports: { "wardian:tool/others.call": async | trappable },
         exports: { default: async },
         additional_derives: [Clone, PartialEq],
     });
@@ -223,12 +225,13 @@ impl Tool {
         let link = |source| Error::Link { name: code.name.clone(), source };
         let mut linker = Linker::new(host.engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(link)?;
-        bindings::Tool::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
+        bindings::wardian::tool::progress::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(link)?;
         http::add_to_linker(&mut linker).map_err(link)?;
         wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| WasiConfig::from(&*state.config))
             .map_err(link)?;
         capability::process::add_to_linker(&mut linker).map_err(link)?;
         capability::jobs::add_to_linker(&mut linker).map_err(link)?;
+        capability::others::add_to_linker(&mut linker).map_err(link)?;
         if code.in_workspace {
             // For the workspace: a tool with imports of `wardian:host` is never composed.
             capability::add_workspace_to_linker(&mut linker).map_err(link)?;

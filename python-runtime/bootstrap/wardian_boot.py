@@ -4,7 +4,7 @@ The last line runs once, while the component is built; memory is kept as it is a
 """
 
 from wit_world import exports
-from wit_world.imports import environment, exit as wasi_exit, outgoing_handler, streams, types  # noqa: F401
+from wit_world.imports import environment, exit as wasi_exit, others, outgoing_handler, streams, wasi_http_types  # noqa: F401
 
 from _wardian import harvest, runner
 
@@ -15,6 +15,11 @@ class Run(exports.Run):
         # The status of `wasi:cli/run` is success or failure alone.
         if status != 0:
             wasi_exit.exit_with_code(status)
+
+
+class Again(exports.Again):
+    def run(self, argv, env, cwd):
+        return runner.guarded_again(argv, env, cwd, wasi_exit.exit_with_code)
 
 
 harvest.fill()

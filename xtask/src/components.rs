@@ -12,7 +12,7 @@ use crate::process;
 use crate::stamp::{self, Inputs};
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::{self, Workspace};
-use crate::{native, patches, stamp::entries};
+use crate::{native, patches, sqlite, stamp::entries};
 
 /// Cargo's target folder for components, in the cache.
 pub const TARGET_DIR: &str = "components";
@@ -162,12 +162,16 @@ fn build_together(workspace: &Workspace, toolchain: &Toolchain, components: &[&C
 
 fn build_alone(workspace: &Workspace, toolchain: &Toolchain, component: &Component) -> Result<&'static str> {
     let folder = component.alone.as_deref().context("a component that stands alone")?;
+    let manifest = folder.join("Cargo.toml");
+    let manifest = fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     let mut inputs = Inputs::new();
-    inputs
-        .text(&toolchain.identity)
-        .path(&workspace.root, folder)?
-        // What they have of ours.
-        .sources(workspace, &["components/command-kit", "components/http-kit", "wit", ".cargo"])?;
+    inputs.text(&toolchain.identity).path(&workspace.root, folder)?.sources(workspace, &["wit", ".cargo"])?;
+    // What they have of ours.
+    for library in ["command-kit", "http-kit"] {
+        if manifest.contains(&format!("../{library}")) {
+            inputs.sources(workspace, &[&format!("components/{library}")])?;
+        }
+    }
     let (inputs, output) = (inputs.hash(), std::slice::from_ref(&component.file));
     if stamp::is_fresh(workspace, &component.name, inputs, output)? {
         return Ok("unchanged");
@@ -176,6 +180,10 @@ fn build_alone(workspace: &Workspace, toolchain: &Toolchain, component: &Compone
     let mut cargo = alone_cargo(workspace, component, folder);
     cargo.args(["build", "--profile", PROFILE, "--target", TARGET]);
     toolchain.apply(&mut cargo, workspace)?;
+    if component.name == sqlite::COMPONENT {
+        cargo.env("WARDIAN_SQLITE", sqlite::build(workspace)?);
+    }
+    patches::apply_alone(&mut cargo, workspace, folder)?;
     process::run(&mut cargo, process::BUILD_TIMEOUT)?;
     let built = built(workspace, &component.name, component)?;
     native::bundle_tool(workspace)?.validate(std::slice::from_ref(&built))?;

@@ -14,6 +14,7 @@ mod patches;
 mod process;
 mod python;
 mod python_tests;
+mod sqlite;
 mod stamp;
 mod tidy;
 mod toolchain;

@@ -10,20 +10,36 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use crate::components::discover;
 use crate::process::{self, MINUTE};
 use crate::stamp::{Inputs, entries};
 use crate::workspace::Workspace;
 
-/// Has cargo compile the changed crates in place of the published ones.
+/// Has cargo compile the changed crates in place of the published ones, for the components that are built together.
 pub fn apply(cargo: &mut Command, workspace: &Workspace) -> Result<()> {
+    let alone: Vec<PathBuf> = discover(workspace)?.into_iter().filter_map(|component| component.alone).collect();
+    let components = entries(&workspace.root.join("components"))?;
+    let components: Vec<PathBuf> = components.into_iter().filter(|folder| !alone.contains(folder)).collect();
+    replace(cargo, workspace, &workspace.root, &components)
+}
+
+/// The same for one that stands alone, with crates and a Cargo.lock of its own.
+pub fn apply_alone(cargo: &mut Command, workspace: &Workspace, component: &Path) -> Result<()> {
+    replace(cargo, workspace, component, &[component.to_owned()])
+}
+
+fn replace(cargo: &mut Command, workspace: &Workspace, root: &Path, components: &[PathBuf]) -> Result<()> {
     let mut folders = Vec::new();
-    for component in entries(&workspace.root.join("components"))? {
+    for component in components {
         let patches = component.join("patches");
         if !patches.is_dir() {
             continue;
         }
         for patches in entries(&patches)? {
-            let folder = patched(workspace, &patches).with_context(|| format!("in {}", workspace.show(&patches)))?;
+            let (folder, source) =
+                patched(workspace, root, &patches).with_context(|| format!("in {}", workspace.show(&patches)))?;
+            // For those that look at what is beside them, such as for messages of the others.
+            cargo.env("WARDIAN_PUBLISHED", source.parent().context("a crate is in a folder")?);
             folders.push(toml::Value::from(folder.to_str().context("the checkout's path is no text")?));
         }
     }
@@ -33,17 +49,17 @@ pub fn apply(cargo: &mut Command, workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The folder with the changed crate. Its name tells its content, and it is below the checkout: from both together follows
+/// The folder with the changed crate, and the one with the published. Its name tells its content, and it is below the checkout: from both together follows
 /// that cargo calls it the same in every checkout, and never takes what it compiled from one content for another's.
-fn patched(workspace: &Workspace, patches: &Path) -> Result<PathBuf> {
+fn patched(workspace: &Workspace, root: &Path, patches: &Path) -> Result<(PathBuf, PathBuf)> {
     let name = patches.file_name().and_then(|name| name.to_str()).context("a folder has a name")?;
-    let (version, source) = published(workspace, name)?;
+    let (version, source) = published(workspace, root, name)?;
     let mut content = Inputs::new();
     content.text(name).text(&version).path(patches, patches)?;
     let all = workspace.dist.join("patched");
     let folder = all.join(format!("{name}-{version}-{:016x}", content.hash()));
     if folder.is_dir() {
-        return Ok(folder);
+        return Ok((folder, source));
     }
     // Whatever stands there under its name is whole.
     let unfinished = all.join("unfinished");
@@ -63,12 +79,12 @@ fn patched(workspace: &Workspace, patches: &Path) -> Result<PathBuf> {
     }
     settle(&unfinished)?;
     fs::rename(&unfinished, &folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    Ok(folder)
+    Ok((folder, source))
 }
 
 /// The version that is locked, and where cargo has its sources.
-fn published(workspace: &Workspace, name: &str) -> Result<(String, PathBuf)> {
-    let metadata = workspace.metadata(&workspace.root, &["--locked"])?;
+fn published(workspace: &Workspace, root: &Path, name: &str) -> Result<(String, PathBuf)> {
+    let metadata = workspace.metadata(root, &["--locked"])?;
     let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     let mut found = packages.iter().filter(|package| package["name"] == name);
     let package = found.next().with_context(|| format!("no crate of Cargo.lock is called {name}"))?;
@@ -121,8 +137,15 @@ mod tests {
         let arguments: Vec<_> = cargo.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
         assert_eq!(arguments[0], "--config");
         assert!(arguments[1].starts_with("paths=[") && arguments[1].contains("bashkit-"), "{arguments:?}");
-        let again = patched(&workspace, &workspace.root.join("components/command-sh/patches/bashkit")).unwrap();
+        let bashkit = workspace.root.join("components/command-sh/patches/bashkit");
+        let (again, _) = patched(&workspace, &workspace.root, &bashkit).unwrap();
         assert_eq!(entries(&workspace.dist.join("patched")).unwrap(), std::slice::from_ref(&again));
         assert!(again.join("Cargo.toml").is_file());
+
+        for alone in discover(&workspace).unwrap().into_iter().filter_map(|component| component.alone) {
+            let mut cargo = Command::new("cargo");
+            apply_alone(&mut cargo, &workspace, &alone).unwrap();
+            assert_eq!(cargo.get_args().count() > 0, alone.join("patches").is_dir(), "{}", alone.display());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Makes `python_runtime.wasm`: CPython as a command component, with the packages that python-runtime/SOURCES.toml names.
 //!
-//! pip fetches what is linked and compares it with the hashes given there; python-runtime/build.py links it. Both are
-//! slow, so what they make is kept in the cache by the hash of everything that it follows from.
+//! pip fetches what is linked and compares it with the hashes given there; python-runtime/build.py links it, and has its code
+//! optimized by Binaryen, which npm fetches with the tools of browser/. All are slow, so what they make is kept in the cache by the hash of everything that it follows from.
 
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::browser;
 use crate::components::Component;
 use crate::process::{self, MINUTE};
 use crate::stamp::Inputs;
@@ -17,7 +18,7 @@ use crate::workspace::{self, Workspace};
 const FOLDER: &str = "python-runtime";
 
 /// What it follows from: in that folder, or beside it.
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 10] = [
     "SOURCES.toml",
     "build.py",
     "addresses.py",
@@ -26,6 +27,8 @@ const INPUTS: [&str; 9] = [
     "packages",
     "wit",
     "../wit",
+    // Has the version of the optimizer.
+    "../browser/package-lock.json",
     "../xtask/src/python.rs",
 ];
 
@@ -88,6 +91,8 @@ pub fn build(workspace: &Workspace) -> Result<Component> {
 fn make(workspace: &Workspace, cache: &Path, output: &Path) -> Result<()> {
     fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
     find_python()?;
+    browser::install_tools(workspace)?;
+    let wasm_opt = workspace.root.join("browser/node_modules/binaryen/bin/wasm-opt");
     let folder = workspace.root.join(FOLDER);
     let text = fs::read_to_string(folder.join("SOURCES.toml")).context("cannot read python-runtime/SOURCES.toml")?;
     let sources: toml::Table = text.parse().context("python-runtime/SOURCES.toml")?;
@@ -106,21 +111,22 @@ fn make(workspace: &Workspace, cache: &Path, output: &Path) -> Result<()> {
     fs::write(&json, serde_json::to_vec(&sources)?)?;
     let made = work.join("python_runtime.wasm");
     let mut command = python();
-    command.arg(folder.join("build.py")).arg(&json).args([&tool, &packages, &work, &made]);
+    command.arg(folder.join("build.py")).arg(&json).args([&tool, &packages, &wasm_opt]);
+    command.args([&cache.join("optimized"), &work, &made]);
     process::run_logged(&mut command, 20 * MINUTE, &cache.join("build.log"))?;
     fs::rename(&made, output).with_context(|| format!("cannot create {}", output.display()))?;
     fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))
 }
 
 /// The machine's own. What it would take from its user's environment is none of the build's business.
-fn python() -> Command {
+pub fn python() -> Command {
     let mut command = Command::new("python3");
     command.env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH").env_remove("PYTHONHOME");
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 
-fn find_python() -> Result<()> {
+pub fn find_python() -> Result<()> {
     ensure!(
         process::exists("python3"),
         "there is no python3, which links the sandboxed one: install Python 3.{MINOR_MIN} or later \
@@ -135,7 +141,7 @@ fn find_python() -> Result<()> {
 }
 
 /// A line for pip.
-fn requirement(entry: &toml::Value) -> Result<String> {
+pub fn requirement(entry: &toml::Value) -> Result<String> {
     let text = |key: &str| entry.get(key).and_then(toml::Value::as_str);
     let name = text("name").context("an entry of SOURCES.toml has no name")?;
     let version = text("version").with_context(|| format!("SOURCES.toml: {name} has no version"))?;
@@ -155,7 +161,7 @@ fn requirement(entry: &toml::Value) -> Result<String> {
 }
 
 /// Installs into a folder of the cache, unless that is done, and returns it.
-fn install(cache: &Path, name: &str, requirements: &str, target: &[&str]) -> Result<PathBuf> {
+pub fn install(cache: &Path, name: &str, requirements: &str, target: &[&str]) -> Result<PathBuf> {
     let hash = Inputs::new().text(requirements).text(&target.join(" ")).hash();
     let folder = cache.join(format!("{name}-{hash:016x}"));
     if folder.is_dir() {
@@ -172,7 +178,7 @@ fn install(cache: &Path, name: &str, requirements: &str, target: &[&str]) -> Res
     pip.args(["--only-binary", ":all:", "--no-compile", "--target"]).arg(&making).args(target);
     pip.arg("--requirement").arg(&list);
     process::run_logged(&mut pip, 15 * MINUTE, &cache.join("pip.log"))
-        .context("cannot fetch what python-runtime/SOURCES.toml names")?;
+        .with_context(|| format!("pip cannot fetch {name}"))?;
     fs::rename(&making, &folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }

@@ -1,7 +1,7 @@
 /** What code does besides computing, as its session is told: requests, questions about them, processes. */
 
 import type { LimitFault } from "../limits.js";
-import type { Exit } from "../protocol.js";
+import type { Exit, ToolAnswer } from "../protocol.js";
 import { Signal, wait, type Source } from "./poll.js";
 
 /** What is told and not yet taken; whoever does more waits. */
@@ -21,7 +21,8 @@ export type Activity =
   | { tag: "net-request"; val: NetRequest }
   | { tag: "net-question"; val: { id: number; method: string; host: string; url: string } }
   | { tag: "process-start"; val: { process: number; argv: string[]; component: string; cwd: string } }
-  | { tag: "process-exit"; val: ProcessExit };
+  | { tag: "process-exit"; val: ProcessExit }
+  | { tag: "tool-call"; val: { id: number; tool: string; input: string } };
 
 interface NetRequest {
   method: string;
@@ -79,10 +80,13 @@ function exitStatus({ status }: Exit): ProcessExit["status"] {
   return { tag: "err", val: killed.tag === "limit" ? { tag: "limit", val: limitFault(killed.val) } : killed };
 }
 
+const refusal = (kind: string, message: string): ToolAnswer => ({ tag: "err", val: { kind, message } });
+
 export class Activities {
   readonly #signal = new Signal();
   readonly #open = new Set<Record>();
   readonly #questions = new Map<number, (allowed: boolean) => void>();
+  readonly #calls = new Map<number, (answer: ToolAnswer) => void>();
   readonly #processes = new Map<number, number>();
   #waiting: Activity[] = [];
   #next = 0;
@@ -91,6 +95,9 @@ export class Activities {
   /** How long questions have waited for an answer: that time is not the call's. */
   #asked = 0;
   #askingSince: number | undefined;
+
+  /** `takesCalls`: whoever watches answers calls of other tools. */
+  constructor(readonly takesCalls = false) {}
 
   #put(activity: Activity): void {
     if (!this.#isClosed) this.#waiting.push(activity);
@@ -123,6 +130,8 @@ export class Activities {
     for (const record of [...this.#open]) record.end(true, cutOff);
     for (const answer of this.#questions.values()) answer(false);
     this.#questions.clear();
+    for (const answer of this.#calls.values()) answer(refusal("cancelled", "the call was ended"));
+    this.#calls.clear();
     for (const [process, since] of this.#processes) {
       const status = { tag: "err" as const, val: { tag: "killed" } };
       const wallMs = BigInt(Math.floor(performance.now() - since));
@@ -158,11 +167,35 @@ export class Activities {
       this.#questions.set(id, resolve);
       this.#put({ tag: "net-question", val: { id, method, host, url } });
     });
-    if (this.#questions.size === 0 && this.#askingSince !== undefined) {
-      this.#asked += performance.now() - this.#askingSince;
-      this.#askingSince = undefined;
-    }
+    this.#answered();
     return allowed;
+  }
+
+  /** When nothing is waited for any more, the clock goes on. */
+  #answered(): void {
+    if (this.#questions.size > 0 || this.#calls.size > 0 || this.#askingSince === undefined) return;
+    this.#asked += performance.now() - this.#askingSince;
+    this.#askingSince = undefined;
+  }
+
+  /** Calls another tool of the session, and waits for what comes back. */
+  async call(tool: string, input: string): Promise<ToolAnswer> {
+    await this.room();
+    if (this.#isClosed || !this.takesCalls) return refusal("not-permitted", "no session is here whose tools could be called");
+    const id = (this.#next += 1);
+    this.#askingSince ??= performance.now();
+    const answer = await new Promise<ToolAnswer>((resolve) => {
+      this.#calls.set(id, resolve);
+      this.#put({ tag: "tool-call", val: { id, tool, input } });
+    });
+    this.#answered();
+    return answer;
+  }
+
+  answerCall(id: number, answer: ToolAnswer): void {
+    const answered = this.#calls.get(id);
+    this.#calls.delete(id);
+    answered?.(answer);
   }
 
   answer(id: number, allowed: boolean): void {

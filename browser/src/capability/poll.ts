@@ -1,5 +1,7 @@
 /** `wasi:io/poll`: waiting, without a promise that outlives the wait. */
 
+import { hear } from "./ahead.js";
+
 /** Something that becomes ready. */
 export interface Source {
   ready(): boolean;
@@ -62,6 +64,7 @@ export async function wait(sources: readonly Source[]): Promise<number[]> {
       }
       if (!woken && sources.some((source) => source.ready())) wake();
     });
+    hear();
   }
 }
 

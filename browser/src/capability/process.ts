@@ -11,6 +11,7 @@ import type {
   SpawnError,
   Spawned,
   Stream,
+  ToolAnswer,
 } from "../protocol.js";
 import { FileReader, FileWriter } from "./filesystem.js";
 import { Ends, PipeReader, PipeWriter, pump } from "./pipe.js";
@@ -149,6 +150,7 @@ export class Starter {
   /** What ended before its starter heard of its beginning. */
   readonly #early = new Map<number, [Exit, [number, number][]]>();
   readonly #jobs = new Map<number, (answer: JobAnswer) => void>();
+  readonly #calls = new Map<number, (answer: ToolAnswer) => void>();
   readonly #requests = new Map<number, (spawned: Spawned | { error: SpawnError }) => void>();
   #request = 0;
 
@@ -277,6 +279,27 @@ export class Starter {
     return "id" in answer ? answer.id : 0;
   }
 
+  called(request: number, answer: ToolAnswer): void {
+    this.#calls.get(request)?.(answer);
+    this.#calls.delete(request);
+  }
+
+  /** `wardian:tool/others`. */
+  others() {
+    return {
+      call: async (tool: string, input: string): Promise<unknown> => {
+        this.#request += 1;
+        const request = this.#request;
+        const answer = await new Promise<ToolAnswer>((resolve) => {
+          this.#calls.set(request, resolve);
+          this.#say({ kind: "call", request, tool, input });
+        });
+        if (answer.tag === "err") throw answer.val;
+        return answer.val;
+      },
+    };
+  }
+
   /** `wardian:process/jobs`. */
   jobs() {
     return {
@@ -297,6 +320,8 @@ export class Starter {
     return {
       Child,
       spawn: (command: Command): Promise<Child> => this.#spawn(command),
+      // No instance is kept here: each runs in a worker of its own, which is ended.
+      spawnKept: (command: Command, _name: string): Promise<Child> => this.#spawn(command),
       lookup: (name: string): CommandInfo | undefined => this.#commands.find((command) => command.name === name),
       commands: (): CommandInfo[] => this.#commands,
     };

@@ -5,7 +5,7 @@ import type { Components, ManifestTool } from "../components.js";
 import type { Jobs } from "../jobs.js";
 import type { Kernel } from "../kernel.js";
 import type { LimitFault } from "../limits.js";
-import type { Fault, FromGuest, Layers, Powers } from "../protocol.js";
+import type { Fault, FromGuest, Layers, Powers, ToolAnswer } from "../protocol.js";
 import type { Ended, Running as Guest, Workers } from "../workers.js";
 import { Activities, type Activity } from "./activities.js";
 import type { SessionNet } from "./http/net.js";
@@ -78,11 +78,14 @@ const limitFault = (fault: LimitFault) => ({ name: fault.name, at: BigInt(fault.
 export class Running {
   readonly #signal = new Signal();
   readonly #begin = performance.now();
-  readonly #activities = new Activities();
+  readonly #activities = new Activities(true);
   #guest: Guest | undefined;
   #finished: Finished | undefined;
   #isOver = false;
-  #awaited: Source | undefined;
+  /** Questions about this call, and calls that its code makes. */
+  #awaited: Source[] = [];
+  #inner = new Set<Running>();
+  #isDropped = false;
 
   constructor(options: SandboxOptions, tool: ManifestTool, call: ToolCall, grant: Grant) {
     void this.#run(options, tool, call, grant);
@@ -156,16 +159,19 @@ export class Running {
   }
 
   subscribe(): Pollable {
-    const awaited = this.#awaited;
-    const { some } = this.#activities;
-    const source: Source = {
-      ready: () => this.#finished !== undefined || some.ready() || !!awaited?.ready(),
+    return new Pollable(this.#source);
+  }
+
+  get #source(): Source {
+    for (const inner of this.#inner) if (inner.#isDropped) this.#inner.delete(inner);
+    const ahead = [this.#activities.some, ...this.#awaited, ...[...this.#inner].map((inner) => inner.#source)];
+    return {
+      ready: () => this.#finished !== undefined || ahead.some((source) => source.ready()),
       watch: (wake) => {
-        const undo = [this.#signal.watch(wake), some.watch(wake), awaited?.watch(wake)];
-        return () => undo.forEach((each) => each?.());
+        const undo = [this.#signal.watch(wake), ...ahead.map((source) => source.watch(wake))];
+        return () => undo.forEach((each) => each());
       },
     };
-    return new Pollable(source);
   }
 
   finish(): Finished | undefined {
@@ -178,12 +184,26 @@ export class Running {
 
   answer(id: number, allowed: boolean): void {
     this.#activities.answer(id, allowed);
-    // Or it would be ready for ever.
-    this.#awaited = undefined;
+    this.#forgetAnswered();
+  }
+
+  /** Or it would be ready for ever. */
+  #forgetAnswered(): void {
+    this.#awaited = this.#awaited.filter((source) => !source.ready());
   }
 
   awaits(question: Pending): void {
-    this.#awaited = question.source;
+    this.#awaited.push(question.source);
+  }
+
+  answerCall(id: number, answer: ToolAnswer): void {
+    this.#activities.answerCall(id, answer);
+    this.#forgetAnswered();
+  }
+
+  follows(inner: Running): void {
+    this.#forgetAnswered();
+    this.#inner.add(inner);
   }
 
   end(): Activity[] {
@@ -194,6 +214,7 @@ export class Running {
   }
 
   [dispose](): void {
+    this.#isDropped = true;
     this.end();
   }
 }

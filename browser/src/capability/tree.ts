@@ -6,6 +6,8 @@
  * and a file that is written to gets its new content as a whole, when it is closed.
  */
 
+import { Ahead, type Looked } from "./ahead.js";
+
 export type ErrorCode = string;
 
 /** Known handles below one folder; asking for one again costs a trip to another process. */
@@ -89,6 +91,9 @@ export class OpenFile {
   #opening: Promise<SyncAccess> | undefined;
   #file: File | undefined;
   #whole: Uint8Array | undefined;
+  /** The content of `#file`, if it was read ahead. */
+  #ahead: Promise<Uint8Array | undefined> | undefined;
+  #wasRead = false;
   #writing: FileSystemWritableFileStream | undefined;
   /** A private file that only is read needs no handle that is dear to open. */
   #isInPlace = false;
@@ -97,15 +102,20 @@ export class OpenFile {
     readonly tree: Tree,
     public path: string,
     public handle: FileSystemFileHandle,
-    file?: File,
+    found?: { file: File; whole?: Promise<Uint8Array | undefined> },
   ) {
-    this.#file = file;
+    this.#file = found?.file;
+    this.#ahead = found?.whole;
+  }
+
+  #drop(): void {
+    this.#file = this.#whole = this.#ahead = undefined;
   }
 
   /** From now on it is read and written in place. */
   setInPlace(): void {
     this.#isInPlace = this.#isPrivate;
-    this.#file = this.#whole = undefined;
+    this.#drop();
   }
 
   async #sync(): Promise<SyncAccess> {
@@ -131,11 +141,13 @@ export class OpenFile {
 
   async read(length: number, offset: number): Promise<Uint8Array> {
     if (this.#isInPlace) return this.#readInPlace(length, offset);
+    if (!this.#wasRead) this.tree.wasRead(this);
+    this.#wasRead = true;
     for (let tries = 2; ; ) {
       let file = await this.#snapshot();
       // It may have grown since.
       if (offset > 0 && offset >= file.size) {
-        this.#file = this.#whole = undefined;
+        this.#drop();
         file = await this.#snapshot();
       }
       if (offset >= file.size || length === 0) return new Uint8Array();
@@ -143,11 +155,11 @@ export class OpenFile {
         if (file.size > WHOLE_BYTES_MAX) {
           return new Uint8Array(await file.slice(offset, Math.min(offset + length, file.size)).arrayBuffer());
         }
-        this.#whole ??= new Uint8Array(await file.arrayBuffer());
+        this.#whole ??= (await this.#ahead) ?? new Uint8Array(await file.arrayBuffer());
         return this.#whole.slice(offset, offset + length);
       } catch (error) {
         // It was changed since: what it is now is what is read.
-        this.#file = undefined;
+        this.#drop();
         if (!isNamed(error, "NotReadableError")) throw error;
         tries -= 1;
         if (tries > 0) continue;
@@ -178,7 +190,7 @@ export class OpenFile {
   }
 
   async #begin(): Promise<FileSystemWritableFileStream> {
-    this.#file = this.#whole = undefined;
+    this.#drop();
     this.#writing ??= await this.handle.createWritable({ keepExistingData: true });
     return this.#writing;
   }
@@ -196,7 +208,7 @@ export class OpenFile {
   /** Size, and when it was changed last. */
   async status(): Promise<{ size: number; modified: number }> {
     if (this.#writing) await this.settle();
-    this.#file = this.#whole = undefined;
+    this.#drop();
     const file = this.#isInPlace ? await this.handle.getFile() : await this.#snapshot();
     return { size: this.#access ? this.#access.getSize() : file.size, modified: file.lastModified };
   }
@@ -218,7 +230,7 @@ export class OpenFile {
     if (this.#opening) await this.#sync();
     this.#access?.close();
     this.#access = undefined;
-    this.#file = this.#whole = undefined;
+    this.#drop();
     await this.settle();
   }
 
@@ -233,6 +245,7 @@ export class Tree {
   readonly #directories = new Map<string, FileSystemDirectoryHandle>();
   readonly #files = new Map<string, FileSystemFileHandle>();
   readonly #open = new Map<string, OpenFile>();
+  readonly #ahead = new Ahead();
   /** What was closed and is not done yet. */
   #pending: Promise<unknown> = Promise.resolve();
   #isPending = false;
@@ -272,7 +285,12 @@ export class Tree {
     known.set(path, handle);
   }
 
+  wasRead(file: OpenFile): void {
+    this.#ahead.read(file.path);
+  }
+
   #forget(path: string): void {
+    this.#ahead.forgetBelow(path);
     for (const known of [this.#directories, this.#files]) {
       known.delete(path);
       const below = `${path}/`;
@@ -312,7 +330,7 @@ export class Tree {
   }
 
   /** What a path is, and the file's handle. */
-  async look(path: string): Promise<{ kind: "directory" } | { kind: "file"; handle: FileSystemFileHandle; file: File }> {
+  async look(path: string): Promise<{ kind: "directory" } | ({ kind: "file" } & Looked)> {
     if (path === "") return { kind: "directory" };
     if (this.#directories.has(path)) {
       // A handle says nothing about whether it is still there.
@@ -324,6 +342,8 @@ export class Tree {
         this.#forget(path);
       }
     }
+    const known = await this.#ahead.take(path);
+    if (known) return { kind: "file", ...known };
     try {
       const handle = await this.#file(path, false);
       return { kind: "file", handle, file: await handle.getFile() };
@@ -357,17 +377,20 @@ export class Tree {
   async open(
     path: string,
     how: { create: boolean; exclusive: boolean; write: boolean },
-    found?: { handle: FileSystemFileHandle; file: File },
+    found?: Looked,
   ): Promise<OpenFile> {
     const opened = await this.#opened(path, how, found);
-    if (how.write) opened.setInPlace();
+    if (how.write) {
+      this.#ahead.forget(path);
+      opened.setInPlace();
+    }
     return opened;
   }
 
   async #opened(
     path: string,
     { create, exclusive }: { create: boolean; exclusive: boolean },
-    found?: { handle: FileSystemFileHandle; file: File },
+    found?: Looked,
   ): Promise<OpenFile> {
     const known = this.#open.get(path);
     if (known) {
@@ -391,7 +414,7 @@ export class Tree {
       meanwhile.users += 1;
       return meanwhile;
     }
-    const file = new OpenFile(this, path, handle, create ? undefined : found?.file);
+    const file = new OpenFile(this, path, handle, create ? undefined : found);
     this.#open.set(path, file);
     return file;
   }
@@ -403,8 +426,11 @@ export class Tree {
 
   async *list(path: string): AsyncGenerator<{ name: string; kind: "file" | "directory" }> {
     const directory = await this.directory(path);
+    const add = this.#ahead.list(path);
     for await (const [name, handle] of directory.entries()) {
-      this.#know(path === "" ? name : `${path}/${name}`, handle as FileSystemHandle);
+      const whole = path === "" ? name : `${path}/${name}`;
+      this.#know(whole, handle as FileSystemHandle);
+      if (handle.kind === "file") add(whole, handle as FileSystemFileHandle);
       yield { name, kind: handle.kind };
     }
   }

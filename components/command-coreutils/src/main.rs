@@ -3,11 +3,13 @@
 //! Every utility writes to the process's own streams and ends the process when it likes, so each call is an instance.
 
 mod sort;
+mod stat;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
+use uucore::fs::mode;
 use uucore::locale::{self, LocalizationError};
 
 command_kit::program!(run);
@@ -119,10 +121,65 @@ fn texts(name: &str) -> &str {
     }
 }
 
+/// Asked by uutils' `ls`, as patches/uu_ls has it: what `st_mode` is elsewhere.
+#[unsafe(no_mangle)]
+extern "Rust" fn wardian_mode(path: &Path, metadata: &std::fs::Metadata) -> u32 {
+    let (kind, unknown) = if metadata.is_dir() {
+        (mode::S_IFDIR, 0o755)
+    } else if metadata.is_symlink() {
+        (mode::S_IFLNK, 0o777)
+    } else if metadata.is_file() {
+        (mode::S_IFREG, command_kit::modes::OF_FILES)
+    } else {
+        (mode::S_IFCHR, 0o666)
+    };
+    // What went meanwhile is shown as what it was.
+    let known = command_kit::modes::get(path, !metadata.is_symlink()).ok().flatten();
+    kind | known.unwrap_or(unknown)
+}
+
+/// Called by uutils' `mkdir`, as patches/uu_mkdir has it.
+#[unsafe(no_mangle)]
+extern "Rust" fn wardian_set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    match command_kit::modes::set(path, mode & 0o777) {
+        // The host has none for directories.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        result => result,
+    }
+}
+
+/// Called by uutils' `cp`, as patches/uu_cp has it, for a file that is new.
+#[unsafe(no_mangle)]
+extern "Rust" fn wardian_copy_mode(from: &Path, to: &Path) {
+    let (mode, at) = (command_kit::modes::get(from, true), command_kit::modes::get(to, true));
+    if let (Ok(Some(mode)), Ok(at)) = (mode, at)
+        && at != Some(mode)
+    {
+        // As elsewhere, bits that cannot be set are no reason for a copy to fail.
+        let _ = command_kit::modes::set(to, mode);
+    }
+}
+
+/// Called by uutils' `ln`, `cp` and `mv`, as patches has them.
+#[unsafe(no_mangle)]
+extern "Rust" fn wardian_symlink(target: &Path, link: &Path) -> io::Result<()> {
+    command_kit::links::create(target, link)
+}
+
+/// Asked by the crate same-file, as patches has it: what tells whether two names are one file's.
+#[unsafe(no_mangle)]
+extern "Rust" fn wardian_identity(file: &std::fs::File) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
 fn run() -> i32 {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let name = arguments.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
+    if name == "stat" {
+        return stat::run(std::env::args().skip(1));
+    }
     let Some(utility) = utility(&name) else {
         eprintln!("{name}: there is no such utility among the coreutils");
         return NOT_FOUND;
@@ -135,7 +192,7 @@ fn run() -> i32 {
         return NO_TEXTS;
     }
     let status = if name == "sort" { sort::run(arguments) } else { utility(arguments.into_iter()) };
-    if let Err(error) = std::io::stdout().flush() {
+    if let Err(error) = io::stdout().flush() {
         eprintln!("{name}: cannot write: {error}");
         return status.max(1);
     }

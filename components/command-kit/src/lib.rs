@@ -3,6 +3,10 @@
 //! A command is any program for wasm32-wasip2. Two things std does not do there by itself, and [`program!`] does: an exit
 //! status other than 0 or 1 arrives as 1, and relative paths start at the root rather than in the current directory.
 
+pub mod links;
+#[cfg(feature = "modes")]
+pub mod modes;
+
 #[doc(hidden)]
 #[cfg(target_os = "wasi")]
 pub use wasip2;

@@ -39,28 +39,48 @@ const FAILURE: i32 = 1;
 pub const AS_PROCESSES: &[&str] = &[
     "awk",
     "b2sum",
+    "base32",
+    "base64",
+    "basenc",
+    "cat",
     "cksum",
     "cmp",
+    "comm",
+    "cp",
+    "cut",
     "date",
+    "dd",
     "diff",
     "dir",
     "egrep",
+    "expand",
     "expr",
     "fgrep",
+    "file",
     "find",
+    "fmt",
+    "fold",
     "grep",
     "gunzip",
     "gzip",
+    "hexdump",
+    "join",
     "jq",
     "ln",
     "ls",
     "md5sum",
+    "mv",
+    "nl",
     "numfmt",
     "od",
+    "paste",
     "patch",
+    "pr",
     "python",
     "python3",
+    "realpath",
     "rg",
+    "rm",
     "seq",
     "sha1sum",
     "sha224sum",
@@ -70,11 +90,19 @@ pub const AS_PROCESSES: &[&str] = &[
     "shuf",
     "sort",
     "split",
+    "stat",
+    "strings",
     "sum",
     "tar",
+    "tee",
     "touch",
+    "tr",
     "truncate",
+    "tsort",
+    "unexpand",
+    "uniq",
     "wc",
+    "xxd",
     "yes",
 ];
 
@@ -175,6 +203,9 @@ pub async fn run(script: &str, file: Option<String>, has_stdin: bool, options: &
             return SYNTAX;
         }
     }
+    // On the script's first line: its lines keep their numbers.
+    let begun = (options.status != 0).then(|| format!("(exit {}); {script}", options.status));
+    let script = begun.as_deref().unwrap_or(script);
     let name = options.name.clone().or(file).unwrap_or_else(|| "sh".to_owned());
     let mut invocation = ExecOptions::new().arg0(name).positional(options.arguments.iter().cloned());
     let (requests, answer) = stdin::standard();

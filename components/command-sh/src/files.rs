@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::io::{Error, ErrorKind, Write};
-#[cfg(any(target_os = "wasi", test))]
-use std::path::Component;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -47,7 +45,7 @@ impl FsBackend for Files {
     }
 
     async fn stat(&self, path: &Path) -> Result<Metadata> {
-        Ok(metadata(&fs::symlink_metadata(path)?))
+        Ok(metadata(&fs::symlink_metadata(path)?, mode(path)))
     }
 
     async fn read_dir(&self, path: &Path) -> Result<Vec<DirEntry>> {
@@ -56,8 +54,9 @@ impl FsBackend for Files {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             // One that went meanwhile is no error of the directory's.
+            // Nor are its bits asked for: for patterns and completion, names and types are enough.
             if let Ok(data) = fs::symlink_metadata(path.join(&name)) {
-                entries.push(DirEntry { name, metadata: metadata(&data) });
+                entries.push(DirEntry { name, metadata: metadata(&data, None) });
             }
         }
         Ok(entries)
@@ -73,11 +72,11 @@ impl FsBackend for Files {
 
     async fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         fs::copy(from, to)?;
-        Ok(())
+        Ok(copy_mode(from, to)?)
     }
 
     async fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
-        Ok(link_to(target, link)?)
+        Ok(command_kit::links::create(target, link)?)
     }
 
     async fn read_link(&self, path: &Path) -> Result<PathBuf> {
@@ -93,103 +92,36 @@ impl FsBackend for Files {
     }
 }
 
-fn metadata(data: &fs::Metadata) -> Metadata {
+fn metadata(data: &fs::Metadata, mode: Option<u32>) -> Metadata {
     let kind = data.file_type();
     let (file_type, mode) = if kind.is_dir() {
-        (FileType::Directory, 0o755)
+        (FileType::Directory, mode.unwrap_or(0o755))
     } else if kind.is_symlink() {
         (FileType::Symlink, 0o777)
     } else {
-        (FileType::File, mode(data))
+        (FileType::File, mode.unwrap_or(command_kit::modes::OF_FILES))
     };
     let modified = data.modified().unwrap_or(UNIX_EPOCH);
     Metadata { file_type, size: data.len(), mode, modified, created: data.created().unwrap_or(modified) }
 }
 
-/// WASI 0.2 has no bits. Scripts that are called by their names are executable, then, and so is everything.
-#[cfg(not(unix))]
-fn mode(_: &fs::Metadata) -> u32 {
-    0o755
+/// None: nobody knows, or the file went meanwhile.
+fn mode(path: &Path) -> Option<u32> {
+    command_kit::modes::get(path, false).ok().flatten()
 }
 
-#[cfg(unix)]
-fn mode(data: &fs::Metadata) -> u32 {
-    use std::os::unix::fs::PermissionsExt;
-    data.permissions().mode() & 0o7777
-}
-
-#[cfg(unix)]
+/// Where there are no bits, what has to be there is the file.
 fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-/// It must be there; the rest cannot be said.
-#[cfg(not(unix))]
-fn set_mode(path: &Path, _: u32) -> std::io::Result<()> {
-    fs::metadata(path).map(drop)
-}
-
-#[cfg(unix)]
-fn link_to(target: &Path, link: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(target, link)
-}
-
-/// An absolute target as seen from the link's directory, if both are in the same tree: WASI knows no absolute links, and a
-/// relative one leads to the same place wherever the tree is.
-#[cfg(any(target_os = "wasi", test))]
-fn relative(target: &Path, link: &Path) -> PathBuf {
-    let (from, to): (Vec<_>, Vec<_>) = (link.components().collect(), target.components().collect());
-    // The root and the tree's name. The link's own name is no directory.
-    let is_plain = |path: &[Component]| path[1..].iter().all(|part| matches!(part, Component::Normal(_)));
-    let same_tree = from.len() > 2 && to.len() > 1 && from[..2] == to[..2] && from[0] == Component::RootDir;
-    if !same_tree || !is_plain(&from) || !is_plain(&to) {
-        return target.to_owned();
-    }
-    let directory = &from[..from.len() - 1];
-    let shared = directory.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = directory[shared..].iter().map(|_| Component::ParentDir);
-    let path: PathBuf = up.chain(to[shared..].iter().copied()).collect();
-    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path }
-}
-
-#[cfg(target_os = "wasi")]
-fn link_to(target: &Path, link: &Path) -> std::io::Result<()> {
-    use std::ffi::CString;
-    unsafe extern "C" {
-        fn symlink(target: *const std::ffi::c_char, link: *const std::ffi::c_char) -> std::ffi::c_int;
-    }
-    let text = |path: &Path| CString::new(path.as_os_str().as_encoded_bytes()).map_err(Error::other);
-    let (target, link) = (text(&relative(target, link))?, text(link)?);
-    // SAFETY: both are strings that end in a zero byte and outlive the call.
-    match unsafe { symlink(target.as_ptr(), link.as_ptr()) } {
-        0 => Ok(()),
-        _ => Err(Error::last_os_error()),
+    match command_kit::modes::set(path, mode & 0o777) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => fs::metadata(path).map(drop),
+        result => result,
     }
 }
 
-#[cfg(not(any(unix, target_os = "wasi")))]
-fn link_to(_: &Path, _: &Path) -> std::io::Result<()> {
-    Err(ErrorKind::Unsupported.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_absolute_link_becomes_a_relative_one_in_its_tree() {
-        for (target, link, expected) in [
-            ("/workspace/a/b", "/workspace/l", "a/b"),
-            ("/workspace/a/b", "/workspace/a/c/l", "../b"),
-            ("/workspace/a", "/workspace/a/l", "."),
-            ("/workspace", "/workspace/x/y/l", "../.."),
-            ("a/b", "/workspace/l", "a/b"),
-            ("/tmp/a", "/workspace/l", "/tmp/a"),
-            ("/workspace/a/../b", "/workspace/l", "/workspace/a/../b"),
-            ("/etc/passwd", "/l", "/etc/passwd"),
-        ] {
-            assert_eq!(relative(Path::new(target), Path::new(link)), Path::new(expected), "{target} {link}");
-        }
+fn copy_mode(from: &Path, to: &Path) -> std::io::Result<()> {
+    let (from, at) = (command_kit::modes::get(from, true)?, command_kit::modes::get(to, true)?);
+    match from {
+        Some(mode) if from != at => set_mode(to, mode),
+        _ => Ok(()),
     }
 }

@@ -23,21 +23,27 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// Where to go before the script.
     pub directory: Option<String>,
+    /// What `$?` is at first.
+    pub status: u8,
     /// The shell's state is read from this file before, and written to it after the script.
     pub state: Option<String>,
 }
 
 impl Options {
-    /// As bash has them, and `--state FILE`, `--env NAME=VALUE`, `--cd DIRECTORY`, all of which come first.
+    /// As bash has them, and `--state FILE`, `--status NUMBER`, `--env NAME=VALUE`, `--cd DIRECTORY`, all of which come first.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.peekable();
-        let (mut env, mut directory) = (Vec::new(), None);
+        let (mut env, mut directory, mut status) = (Vec::new(), None, 0);
         let (mut set, mut is_text, mut is_stdin, mut only_check, mut state) = (Vec::new(), false, false, false, None);
         while let Some(argument) = arguments.next_if(|argument| argument.len() > 1 && argument.starts_with(['-', '+']))
         {
             match argument.as_str() {
                 "--" => break,
                 "--state" => state = Some(arguments.next().ok_or("--state needs a file")?),
+                "--status" => {
+                    let number = arguments.next().and_then(|number| number.parse().ok());
+                    status = number.ok_or("--status needs a number from 0 to 255")?;
+                }
                 "--cd" => directory = Some(arguments.next().ok_or("--cd needs a directory")?),
                 "--env" => {
                     let variable = arguments.next().unwrap_or_default();
@@ -77,7 +83,7 @@ impl Options {
                 Some(path) => (Source::File(path), None),
             }
         };
-        Ok(Self { source, name, arguments: arguments.collect(), set, only_check, env, directory, state })
+        Ok(Self { source, name, arguments: arguments.collect(), set, only_check, env, directory, status, state })
     }
 }
 
@@ -115,7 +121,8 @@ mod tests {
             (prepared.directory.as_deref(), &prepared.env[..]),
             (Some("/a b"), &[("A".into(), "b=c".into())][..])
         );
-        for wrong in [&["-c"][..], &["-z"], &["--rcfile"], &["-o"], &["--state"]] {
+        assert_eq!(parse(&["--status", "7", "-c", ":"]).unwrap().status, 7);
+        for wrong in [&["-c"][..], &["-z"], &["--rcfile"], &["-o"], &["--state"], &["--status", "256"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

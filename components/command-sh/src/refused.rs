@@ -25,10 +25,13 @@ fn reason(name: &str) -> Option<&'static str> {
         "vim" | "vi" | "nvim" | "nano" | "emacs" | "less" | "more" | "top" | "htop" | "man" => {
             "nobody is at a terminal here; read files with cat, head and sed -n, change them with sed -i or a here-document"
         }
-        "wget" | "curl" => {
-            "this sandbox does not have it; python3's urllib.request and requests send requests, where the network is allowed"
+        "git" => {
+            "the project's .git is hidden from this sandbox, for its history has what was removed; \
+                  `diff` compares files, and the user reviews what was changed"
         }
         "ssh" | "scp" | "rsync" | "nc" | "telnet" | "ping" => "this sandbox has no sockets",
+        "parallel" => "this sandbox does not have it; `xargs -P N` runs commands side by side",
+        "retry" => "this sandbox does not have it; a loop does it: `until COMMAND; do sleep 1; done`",
         "mount" | "umount" | "chroot" | "modprobe" | "iptables" => "this sandbox has no system to administer",
         _ => return None,
     })
@@ -57,5 +60,7 @@ impl Builtin for Refused {
 }
 
 /// Built-in imitations of such programs, which would only seem to work.
-pub const LEFT_OUT: &[&str] =
-    &["vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "sudo", "su", "doas", "curl", "wget", "http"];
+pub const LEFT_OUT: &[&str] = &[
+    "vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "sudo", "su", "doas", "curl", "wget", "http",
+    "parallel", "retry",
+];

@@ -32,7 +32,10 @@ struct Options {
 pub fn run(arguments: Vec<OsString>) -> i32 {
     match parse(arguments) {
         Ok(Some(options)) => compare(&options).unwrap_or_else(|message| {
-            eprintln!("cmp: {message}");
+            // Whoever only wants the status gets it.
+            if !options.quiet {
+                eprintln!("cmp: {message}");
+            }
             FAILURE
         }),
         Ok(None) => {

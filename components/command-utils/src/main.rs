@@ -1,8 +1,12 @@
 //! Utilities that are no coreutils, in one component, which goes by the name that it is called.
 
 mod cmp;
+mod cpio;
 mod diff;
+mod dump;
+mod file;
 mod find;
+mod link;
 mod pack;
 mod patch;
 
@@ -36,9 +40,15 @@ fn run() -> i32 {
     let arguments: Vec<OsString> = arguments.collect();
     match name.as_str() {
         "cmp" => cmp::run(arguments),
+        "cpio" => cpio::run(arguments),
         "diff" => diff::run(arguments),
+        "file" => file::run(arguments),
         "find" => find::run(arguments),
+        "hexdump" => dump::hexdump::run(arguments),
         "patch" => patch::run(arguments),
+        "strings" => dump::strings::run(arguments),
+        "uudecode" | "uuencode" => dump::uu::run(&name, arguments),
+        "xxd" => dump::xxd::run(arguments),
         "gzip" | "gunzip" | "zcat" | "xz" | "unxz" | "xzcat" | "zstd" | "unzstd" | "zstdcat" => {
             pack::run(&name, arguments)
         }

@@ -1,5 +1,6 @@
 //! The network, over `wasi:http`: nothing in it waits, so that a request can be cancelled at any moment by dropping it.
 
+use std::io;
 use std::time::Duration;
 
 use crate::bindings::wasi::clocks::monotonic_clock;
@@ -11,7 +12,7 @@ use crate::bindings::wasi::http::types::{
 use crate::bindings::wasi::io::poll::{self, Pollable};
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::error::{Error, Kind};
-use crate::transport::{Head, Method, Read, Request, Transport};
+use crate::transport::{Head, Outgoing, Read, Request, Transport};
 
 /// Bytes that are read at once.
 const READ_BYTES: u64 = 64 << 10;
@@ -26,8 +27,31 @@ const NS_PER_MS: u64 = 1_000_000;
 struct Sending {
     stream: OutputStream,
     body: OutgoingBody,
+    source: Box<dyn io::Read>,
+    /// What was read last, and how much of it is sent.
     bytes: Vec<u8>,
     sent: usize,
+}
+
+impl Sending {
+    /// Reads the next bytes when the last are sent. False: there are none.
+    fn refill(&mut self) -> io::Result<bool> {
+        if self.sent < self.bytes.len() {
+            return Ok(true);
+        }
+        self.bytes.resize(READ_BYTES as usize, 0);
+        self.sent = 0;
+        loop {
+            match self.source.read(&mut self.bytes) {
+                Ok(count) => {
+                    self.bytes.truncate(count);
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 struct Receiving {
@@ -49,30 +73,44 @@ impl Http {
     /// # Errors
     /// When it cannot be made, or is refused before it is sent.
     pub fn send(request: Request) -> Result<Self, Error> {
+        Self::begin(request.into())
+    }
+
+    /// Sends a request with any method, and its body as it is read.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is refused before it is sent.
+    pub fn begin(request: Outgoing) -> Result<Self, Error> {
         let cannot = |what: &str| Error::new(Kind::Other, format!("the request's {what} cannot be sent"));
-        let Request { method, https, authority, path_with_query, headers, body, timeouts } = request;
+        let Outgoing { method, https, authority, path_with_query, headers, body, timeouts } = request;
         let mut headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
-        if method == Method::Post {
-            headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+        if let Some(length) = body.as_ref().and_then(|body| body.length) {
+            headers.push(("content-length".to_owned(), length.to_string().into_bytes()));
         }
         let headers = Fields::from_list(&headers).map_err(|_| cannot("headers"))?;
         let outgoing = OutgoingRequest::new(headers);
         let scheme = if https { Scheme::Https } else { Scheme::Http };
-        outgoing
-            .set_method(match method {
-                Method::Get => &types::Method::Get,
-                Method::Post => &types::Method::Post,
-            })
-            .map_err(|()| cannot("method"))?;
+        let method = match method.as_str() {
+            "GET" => types::Method::Get,
+            "HEAD" => types::Method::Head,
+            "POST" => types::Method::Post,
+            "PUT" => types::Method::Put,
+            "DELETE" => types::Method::Delete,
+            "OPTIONS" => types::Method::Options,
+            "PATCH" => types::Method::Patch,
+            _ => types::Method::Other(method),
+        };
+        outgoing.set_method(&method).map_err(|()| cannot("method"))?;
         outgoing.set_scheme(Some(&scheme)).map_err(|()| cannot("scheme"))?;
         outgoing.set_authority(Some(&authority)).map_err(|()| cannot("host"))?;
         outgoing.set_path_with_query(Some(&path_with_query)).map_err(|()| cannot("path"))?;
-        let sending = if method == Method::Post {
-            let outgoing_body = outgoing.body().map_err(|()| cannot("body"))?;
-            let stream = outgoing_body.write().map_err(|()| cannot("body"))?;
-            Some(Sending { stream, body: outgoing_body, bytes: body, sent: 0 })
-        } else {
-            None
+        let sending = match body {
+            Some(source) => {
+                let body = outgoing.body().map_err(|()| cannot("body"))?;
+                let stream = body.write().map_err(|()| cannot("body"))?;
+                Some(Sending { stream, body, source: source.bytes, bytes: Vec::new(), sent: 0 })
+            }
+            None => None,
         };
 
         let options = RequestOptions::new();
@@ -95,16 +133,19 @@ impl Http {
     }
 
     /// Sends what the connection takes.
-    fn get_on_with_sending(&mut self) {
-        let Some(sending) = &mut self.sending else { return };
+    fn get_on_with_sending(&mut self) -> Result<(), Error> {
+        let Some(sending) = &mut self.sending else { return Ok(()) };
         let over = loop {
-            let rest = &sending.bytes[sending.sent..];
-            if rest.is_empty() {
+            let more = sending
+                .refill()
+                .map_err(|error| Error::new(Kind::Other, format!("what is sent cannot be read: {error}")))?;
+            if !more {
                 break true;
             }
             match sending.stream.check_write() {
                 Ok(0) => break false,
                 Ok(room) => {
+                    let rest = &sending.bytes[sending.sent..];
                     let bytes = &rest[..rest.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
                     if sending.stream.write(bytes).is_err() {
                         break true;
@@ -120,12 +161,13 @@ impl Http {
             // A body that was cut off fails here and as the request's own error.
             let _ = OutgoingBody::finish(body, None);
         }
+        Ok(())
     }
 }
 
 impl Transport for Http {
     fn head(&mut self) -> Result<Option<Head>, Error> {
-        self.get_on_with_sending();
+        self.get_on_with_sending()?;
         let response = match self.response.get() {
             None => return Ok(None),
             Some(Ok(Ok(response))) => response,

@@ -12,7 +12,7 @@ mod transport;
 
 pub use error::{Error, Kind};
 pub use http::Http;
-pub use transport::{Head, Method, Read, Request, Response, Timeouts, Transport, receive};
+pub use transport::{Body, Head, Method, Outgoing, Read, Request, Response, Timeouts, Transport, receive};
 
 /// What wit-bindgen makes of `wasi:http`. Public for crates that have further contracts, to be named in their `with`.
 #[doc(hidden)]

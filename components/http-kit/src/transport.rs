@@ -33,6 +33,41 @@ pub struct Request {
     pub timeouts: Timeouts,
 }
 
+/// A request with any method, and a body that is sent as it is read.
+pub struct Outgoing {
+    pub method: String,
+    pub https: bool,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: String,
+    /// Begins with a slash.
+    pub path_with_query: String,
+    /// Without `host`, and without `content-length`, which follows from the body.
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Body>,
+    pub timeouts: Timeouts,
+}
+
+/// What is sent with a request.
+pub struct Body {
+    /// None: it is not known before its end.
+    pub length: Option<u64>,
+    pub bytes: Box<dyn std::io::Read>,
+}
+
+impl From<Request> for Outgoing {
+    fn from(request: Request) -> Self {
+        let Request { method, https, authority, path_with_query, headers, body, timeouts } = request;
+        let (method, body) = match method {
+            Method::Get => ("GET", None),
+            Method::Post => {
+                let length = Some(body.len() as u64);
+                ("POST", Some(Body { length, bytes: Box::new(std::io::Cursor::new(body)) }))
+            }
+        };
+        Self { method: method.to_owned(), https, authority, path_with_query, headers, body, timeouts }
+    }
+}
+
 /// The beginning of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {

@@ -23,6 +23,8 @@ struct Passed {
     method: String,
     headers: Vec<Header>,
     has_body: bool,
+    /// The code asked for what redirects, in place of what that leads to.
+    takes_redirects: bool,
     /// The rules that let it pass; empty: it is unlisted.
     rules: Vec<usize>,
 }
@@ -42,6 +44,7 @@ struct Hop {
     method: String,
     headers: Vec<Header>,
     has_body: bool,
+    takes_redirects: bool,
 }
 
 fn deny(rule: &str, reason: impl Into<String>, shown: &str) -> Denial {
@@ -99,7 +102,8 @@ impl Policy {
             let reason = format!("the header has more than header-bytes-max bytes ({})", limits.header_bytes_max);
             return Err(deny("header-bytes-max", reason, &shown));
         }
-        Ok(Hop { place, method, headers, has_body: request.has_body })
+        let takes_redirects = headers::wants_redirects(&request.headers);
+        Ok(Hop { place, method, headers, has_body: request.has_body, takes_redirects })
     }
 
     fn decide_hop(&mut self, hop: Hop) -> Decision {
@@ -122,8 +126,8 @@ impl Policy {
             rule,
             decision,
         };
-        let Hop { place, method, headers, has_body } = hop;
-        self.passed.insert(decision, Passed { place, method, headers, has_body, rules });
+        let Hop { place, method, headers, has_body, takes_redirects } = hop;
+        self.passed.insert(decision, Passed { place, method, headers, has_body, takes_redirects, rules });
         match verdict {
             Verdict::Ask if !self.allowed.contains(&host) => Decision::Ask(Question { host, request: checked }),
             _ => Decision::Allow(checked),
@@ -215,6 +219,10 @@ impl Policy {
 
     pub fn redirect(&mut self, decision: u32, hop: u32, status: u16, location: Option<&[u8]>) -> Option<Decision> {
         let location = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))?;
+        // Where redirects are refused, they are refused to code that wants them as well.
+        if self.options.follows && self.passed.get(&decision).is_some_and(|passed| passed.takes_redirects) {
+            return None;
+        }
         let shown = self.passed(decision).map(|passed| passed.place.shown()).unwrap_or_default();
         let counted = self.count(&shown);
         let next = counted.and_then(|()| self.next_hop(self.passed(decision)?, hop, status, location));
@@ -252,7 +260,7 @@ impl Policy {
         let same_origin = place.same_origin(&passed.place);
         let headers = headers::to_follow(&passed.headers, same_origin, without_body);
         let method = if becomes_get { "GET".to_owned() } else { passed.method.clone() };
-        Ok(Hop { place, method, headers, has_body: false })
+        Ok(Hop { place, method, headers, has_body: false, takes_redirects: false })
     }
 
     pub fn response(&self, decision: u32, status: u16, content_type: Option<&[u8]>) -> Result<(), Denial> {

@@ -4,7 +4,7 @@ use crate::exports::wardian::netfetch::policy::Header;
 
 /// Of one connection, or the host's own: it names the other end, frames the body, asks for what it can read, and keeps no
 /// cookies.
-const NEVER_SENT: [&str; 17] = [
+const NEVER_SENT: [&str; 18] = [
     "accept-encoding",
     "connection",
     "cookie",
@@ -21,11 +21,19 @@ const NEVER_SENT: [&str; 17] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "wardian-redirect",
     "wardian-url",
 ];
 
 /// All that goes to another origin. Any other header may be a credential.
 const FOLLOW_ANYWHERE: [&str; 5] = ["accept", "accept-language", "cache-control", "range", "user-agent"];
+
+/// The code wants responses that redirect for itself: it says so with `wardian-redirect: manual`.
+pub fn wants_redirects(headers: &[Header]) -> bool {
+    headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("wardian-redirect") && header.value.eq_ignore_ascii_case(b"manual")
+    })
+}
 
 fn is_token(name: &str) -> bool {
     let fine = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);

@@ -306,6 +306,22 @@ fn only_what_redirects_is_a_redirect() {
 }
 
 #[test]
+fn code_that_walks_by_itself_gets_what_redirects() {
+    let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.as_bytes().to_vec() };
+    let manual = Request { headers: vec![header("Wardian-Redirect", "manual")], ..get("https://example.org/") };
+    let mut follows = policy(options(vec![rule("*")]));
+    let checked = allowed(follows.decide(manual.clone()));
+    assert!(checked.headers.is_empty(), "{:?}", checked.headers);
+    assert_eq!(follows.redirect(checked.decision, 1, 302, Some(b"/2")), None);
+    let other = Request { headers: vec![header("wardian-redirect", "follow")], ..manual.clone() };
+    let checked = allowed(follows.decide(other));
+    allowed(follows.redirect(checked.decision, 1, 302, Some(b"/2")).unwrap());
+    let mut refuses = policy(Options { redirects: Redirects::Refuse, ..options(vec![rule("*")]) });
+    let checked = allowed(refuses.decide(manual));
+    assert_eq!(denied(refuses.redirect(checked.decision, 1, 302, Some(b"/2")).unwrap()), "redirects");
+}
+
+#[test]
 fn what_the_user_allowed_is_not_asked_again() {
     let mut policy = policy(Options { unlisted: Verdict::Ask, ..options(vec![]) });
     let Decision::Ask(question) = policy.decide(get("https://example.org/")) else { panic!() };

@@ -2,14 +2,18 @@
 
 use std::collections::VecDeque;
 
+use crate::convert;
 use crate::event::{self, Event};
+use crate::review;
 use crate::state::State;
+use crate::toolbox::Call;
 use crate::wardian::agent::types::{CallError, CallErrorKind};
 use crate::wardian::host::approver::{self, Answer, Pending, Question};
 use crate::wardian::host::sandbox::{
-    self, Activity, Finished, Killed, NetQuestion, NetRequest, ProcessExit, ProcessStart, Running,
+    self, Activity, Finished, InnerCall, Killed, NetQuestion, NetRequest, ProcessExit, ProcessStart, Running,
 };
 use crate::wardian::host::types::Unlisted;
+use crate::wardian::tool::others::Refusal;
 use crate::wardian::tool::types::{FileAccess, Powers, Tool, ToolCall};
 
 /// Refused requests that the error of a call names.
@@ -18,6 +22,13 @@ const REFUSED_NAMED_MAX: usize = 3;
 /// Of a process's arguments, how many the journal has, and how many bytes of each.
 const ARGUMENTS_MAX: usize = 32;
 const ARGUMENT_BYTES_MAX: usize = 256;
+
+/// Calls of other tools that the code of one call may make, one inside the other and in all.
+const INNER_DEPTH_MAX: usize = 3;
+const INNER_CALLS_MAX: u32 = 256;
+
+/// In the id of a call that code has made, between that of its caller and a number.
+const INNER: &str = "/call-";
 
 /// Stands for the call, in the ids of processes in the background.
 const BACKGROUND: &str = "background";
@@ -31,11 +42,24 @@ pub struct Active {
     questions: VecDeque<NetQuestion>,
     asking: Option<Pending>,
     refused: Vec<String>,
+    /// Calls that the code has made and waits for.
+    inner: Vec<Inner>,
+    /// How many it has made.
+    inner_calls: u32,
+}
+
+struct Inner {
+    id: u32,
+    call: Call,
+    /// Whoever waits for the caller's code waits for what this call waits for: its question, then its code.
+    is_awaited: bool,
+    is_followed: bool,
 }
 
 impl Active {
     pub fn new(running: Running, tool: Tool, component: String) -> Self {
-        Self { running, tool, component, questions: VecDeque::new(), asking: None, refused: Vec::new() }
+        let (questions, refused, inner) = (VecDeque::new(), Vec::new(), Vec::new());
+        Self { running, tool, component, questions, asking: None, refused, inner, inner_calls: 0 }
     }
 
     pub fn writes(&self) -> bool {
@@ -48,14 +72,71 @@ impl Active {
         self.take(state, call, self.running.activities())?;
         if finished.is_none() {
             self.ask(state, call)?;
+            self.go_on(state);
         }
         Ok(finished)
+    }
+
+    /// Looks at the calls that the code waits for, and tells it of those that are over.
+    fn go_on(&mut self, state: &mut State) {
+        for mut inner in std::mem::take(&mut self.inner) {
+            match inner.call.advance(state) {
+                Some(ended) => {
+                    let refusal = |error: CallError| Refusal {
+                        kind: convert::call_error_name(error.kind).to_owned(),
+                        message: error.message,
+                    };
+                    self.running.answer_call(inner.id, ended.map_err(refusal).as_ref());
+                }
+                None => {
+                    match inner.call.waits_for() {
+                        Some(Waits::Question(pending)) if !inner.is_awaited => {
+                            self.running.awaits(pending);
+                            inner.is_awaited = true;
+                        }
+                        Some(Waits::Code(code)) if !inner.is_followed => {
+                            self.running.follows(code);
+                            inner.is_followed = true;
+                        }
+                        _ => {}
+                    }
+                    self.inner.push(inner);
+                }
+            }
+        }
+    }
+
+    /// Begins a call that the code makes: as one of the model's, but for its id.
+    fn call(&mut self, state: &mut State, call: &ToolCall, inner: InnerCall) {
+        self.inner_calls += 1;
+        let bound = if call.id.matches(INNER).count() >= INNER_DEPTH_MAX {
+            Some(format!("calls of tools stand in each other {INNER_DEPTH_MAX} deep already"))
+        } else if self.inner_calls > INNER_CALLS_MAX {
+            Some(format!("the code of one call may call {INNER_CALLS_MAX} tools, and has"))
+        } else {
+            None
+        };
+        if let Some(message) = bound {
+            let refusal = Refusal { kind: "limit".to_owned(), message };
+            self.running.answer_call(inner.id, Err(&refusal));
+            return;
+        }
+        if self.writes() {
+            // What it changed so far is its own, not that of the call which begins.
+            review::changed(state, &call.id);
+        }
+        let id = format!("{}{INNER}{}", call.id, self.inner_calls);
+        let begun = Call::begin(state, ToolCall { id, tool: inner.tool, input: inner.input });
+        self.inner.push(Inner { id: inner.id, call: begun, is_awaited: false, is_followed: false });
     }
 
     /// Ends the code, if it still runs, and records what is left.
     pub fn end(&mut self, state: &mut State, call: &ToolCall) -> Result<(), String> {
         // Withdraws the question.
         self.asking = None;
+        for mut inner in std::mem::take(&mut self.inner) {
+            inner.call.cancel(state, "the call that made this one is over");
+        }
         self.take(state, call, self.running.end())
     }
 
@@ -72,6 +153,7 @@ impl Active {
                 Activity::NetQuestion(question) => self.questions.push_back(question),
                 Activity::ProcessStart(start) => state.record(process_start(start, &call.id))?,
                 Activity::ProcessExit(exit) => state.record(process_exit(exit, &call.id))?,
+                Activity::ToolCall(inner) => self.call(state, call, inner),
             }
         }
         Ok(())
@@ -159,8 +241,9 @@ pub fn own(state: &mut State) -> Result<(), String> {
             }
             Activity::ProcessStart(start) => state.record(process_start(start, BACKGROUND))?,
             Activity::ProcessExit(exit) => state.record(process_exit(exit, BACKGROUND))?,
-            // There is nobody to ask: the provider may reach the server that the user configured, and no other.
-            Activity::NetQuestion(_) => {}
+            // There is nobody to ask: the provider may reach the server that the user configured, and no other. The host
+            // takes no calls from code that belongs to no call.
+            Activity::NetQuestion(_) | Activity::ToolCall(_) => {}
         }
     }
     Ok(())
@@ -182,6 +265,17 @@ fn process_exit(exit: ProcessExit, call: &str) -> Event {
     };
     let (ms, memory_peak_bytes) = (exit.wall_ms, exit.memory_peak_bytes);
     Event::ProcessExit(event::ProcessExit { id: process_id(call, exit.process), status, killed, ms, memory_peak_bytes })
+}
+
+/// What an inner call waits for.
+pub enum Waits<'a> {
+    Question(&'a Pending),
+    Code(&'a Running),
+}
+
+/// Whether this is the id of a call that code has made, or may be a line that has one.
+pub fn is_inner(id: &str) -> bool {
+    id.contains(INNER)
 }
 
 /// Whether this is the id of a process in the background, or a line that has one.

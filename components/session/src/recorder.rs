@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
+use crate::activity;
 use crate::event::{self, Event};
 use crate::journal::{Contents, Header, Journal, line};
 use crate::wardian::session::types::Divergence;
@@ -86,12 +87,22 @@ fn owner(header: &Header<'_>, line: &str) -> Option<String> {
 /// Whether a line tells what code did, or was let do, while it ran: the agent never hears of it.
 fn is_activity(header: &Header<'_>, line: &str) -> bool {
     #[derive(serde::Deserialize)]
-    struct Net {
+    struct Asked {
+        id: String,
         net: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Owned {
+        id: String,
     }
     match header.kind {
         "net.request" | "process.start" | "process.exit" => true,
-        "permission.ask" | "permission.answer" => serde_json::from_str(line).is_ok_and(|Net { net }| net.is_some()),
+        "permission.ask" | "permission.answer" => {
+            serde_json::from_str(line).is_ok_and(|Asked { id, net }| net.is_some() || activity::is_inner(&id))
+        }
+        "tool.use" | "workspace.change" | "tool.result" if activity::is_inner(line) => {
+            serde_json::from_str(line).is_ok_and(|Owned { id }| activity::is_inner(&id))
+        }
         _ => false,
     }
 }
@@ -154,6 +165,8 @@ impl Replay {
             })
         {
             self.skip();
+            // Between the changes of code are the calls that it made.
+            self.skip_activities();
         }
     }
 

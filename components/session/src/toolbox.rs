@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::Session;
-use crate::activity::{self, Active};
+use crate::activity::{self, Active, Waits};
 use crate::convert::{self, call_error};
 use crate::event::{self, Event, embed};
 use crate::exports::wardian::agent::toolbox::{Guest, GuestInvocation, Invocation};
@@ -53,6 +53,10 @@ impl Guest for Session {
 
     fn start(call: ToolCall) -> Invocation {
         let stage = state::with(|state| match state.recorder.replay() {
+            None if activity::is_inner(&call.id) => {
+                let message = format!("the id {:?} is one that calls of code have", call.id);
+                Stage::Decided(Err(call_error(CallErrorKind::InvalidInput, message)))
+            }
             Some(replay) => {
                 replay.opened(tool_owner(&call.id));
                 Stage::Replaying
@@ -200,7 +204,29 @@ impl GuestInvocation for RefCell<Call> {
 }
 
 impl Call {
-    fn advance(&mut self, state: &mut State) -> Option<Ended> {
+    /// A call that the code of another one makes.
+    pub fn begin(state: &mut State, call: ToolCall) -> Self {
+        let stage = start(state, &call);
+        Self { call, stage }
+    }
+
+    /// What this call waits for, as far as it is known.
+    pub fn waits_for(&self) -> Option<Waits<'_>> {
+        match &self.stage {
+            Stage::Asking(pending, _) => Some(Waits::Question(pending)),
+            Stage::Running(active) => Some(Waits::Code(&active.running)),
+            Stage::Decided(_) | Stage::Replaying | Stage::Finished => None,
+        }
+    }
+
+    /// Ends it, if it is not over, and records that.
+    pub fn cancel(&mut self, state: &mut State, why: &str) {
+        if !matches!(self.stage, Stage::Finished) {
+            let _ = self.end(state, Err(call_error(CallErrorKind::Cancelled, why)), 0);
+        }
+    }
+
+    pub fn advance(&mut self, state: &mut State) -> Option<Ended> {
         if matches!(self.stage, Stage::Asking(..) | Stage::Running(..))
             && let Some(reason) = interrupted(&state.options)
         {
@@ -295,7 +321,10 @@ impl Call {
             Ok(()) => result,
             Err(message) => return Err(call_error(CallErrorKind::Host, message)),
         };
-        state.run.result_bytes += result.as_ref().map(bytes).unwrap_or_default();
+        // The model is not shown what its code is told.
+        if !activity::is_inner(&self.call.id) {
+            state.run.result_bytes += result.as_ref().map(bytes).unwrap_or_default();
+        }
         // What the user called by hand is no part of the conversation: no message of the model asked for it.
         if state.used_ids.contains(&self.call.id) {
             state.transcript.push(tool_message(recorded));

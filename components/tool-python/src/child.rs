@@ -3,7 +3,7 @@
 use tool_kit::ToolError;
 
 use self::bindings::wardian::process::process::{
-    Child, Command, Input, Killed, Limits, Output, SpawnError, Status, spawn,
+    Child, Command, Input, Killed, Limits, Output, SpawnError, Status, spawn, spawn_kept,
 };
 use self::bindings::wasi::io::poll::{Pollable, poll};
 use self::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
@@ -25,6 +25,9 @@ mod bindings {
     });
 }
 
+/// What the interpreter of calls with `session` is kept as.
+const KEPT: &str = "session";
+
 const READ_BYTES: u64 = 64 << 10;
 
 /// Runs the program to its end.
@@ -44,7 +47,9 @@ pub fn start(program: &Program) -> Result<Ended, ToolError> {
             output_bytes_max: None,
         },
     };
-    let child = spawn(command).map_err(not_started)?;
+    // An interpreter that lives on has all variables; what it writes down is for the one after it.
+    let spawned = if program.is_kept { spawn_kept(command, KEPT) } else { spawn(command) };
+    let child = spawned.map_err(not_started)?;
     let stdout = child.stdout().ok_or_else(|| ToolError::failed("the program has no output"))?;
     let (output, dropped_bytes) = exchange(&child, stdout, program.stdin.as_bytes());
     let exited = child.subscribe();

@@ -108,6 +108,7 @@ mod tests {
             env: Vec::new(),
             stdin: String::new(),
             wall_ms_max: None,
+            is_kept: false,
             pictures: folder.join("pictures"),
             output_file: folder.join("output.txt"),
         }

@@ -22,6 +22,8 @@ pub struct Program {
     pub env: Vec<(String, String)>,
     pub stdin: String,
     pub wall_ms_max: Option<u64>,
+    /// Its variables are there for the next such program.
+    pub is_kept: bool,
     /// Images that it shows are put there.
     pub pictures: PathBuf,
     /// All of its output, where that is too long to show.
@@ -54,12 +56,13 @@ impl Program {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        if input.session == Some(true) {
+        let is_kept = input.session == Some(true);
+        if is_kept {
             env.push(("WARDIAN_SESSION".to_owned(), format!("{SCRATCH}/.python-session")));
         }
         let output_file = PathBuf::from(format!("{SCRATCH}/python-{name}.txt"));
         let stdin = input.stdin.unwrap_or_default();
-        Ok(Self { argv, env, stdin, wall_ms_max: input.timeout_ms, pictures, output_file })
+        Ok(Self { argv, env, stdin, wall_ms_max: input.timeout_ms, is_kept, pictures, output_file })
     }
 }
 
@@ -87,6 +90,7 @@ mod tests {
         assert_eq!((program.stdin.as_str(), program.wall_ms_max), ("", Some(5)));
         let has = |name: &str, program: &Program| program.env.iter().any(|(known, _)| known == name);
         assert!(has("WARDIAN_DISPLAY", &program) && !has("WARDIAN_SESSION", &program));
-        assert!(has("WARDIAN_SESSION", &Program::new(input(true), "").unwrap()));
+        let kept = Program::new(input(true), "").unwrap();
+        assert!(has("WARDIAN_SESSION", &kept) && kept.is_kept && !program.is_kept);
     }
 }

@@ -14,6 +14,7 @@ use crate::index::{Content, identity};
 use crate::layer;
 use crate::listing::Listing;
 use crate::resolve::{Located, State};
+use crate::wardian::host::modes;
 use crate::wasi::filesystem::types::{
     self as host, Advice, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, NewTimestamp, OpenFlags,
     PathFlags,
@@ -142,18 +143,22 @@ impl Handle {
                 let at = workspace.resolve(&base, path, follows(flags))?;
                 workspace.mode(&at)
             }),
-            _ => Ok(None),
+            Route::Scratch { directory, path } => modes::get(&looked_at(directory, flags, path)?),
+            Route::Tmp { path } => scratch(|tmp| modes::get(&looked_at(tmp, flags, path)?)),
+            Route::Root | Route::Devices(_) => Ok(None),
         }
     }
 
-    /// Sets the permission bits of a file of the workspace.
+    /// Sets the permission bits of a file of the workspace, or of what is below `/tmp`.
     pub fn set_mode_at(&self, flags: PathFlags, path: &str, mode: u32) -> Result<(), ErrorCode> {
         match self.route(path)? {
             Route::Workspace { base, path } => layer::with(|workspace| {
                 let at = workspace.resolve(&base, path, follows(flags))?;
                 workspace.set_mode(&at, (mode & 0o777) as u16)
             }),
-            _ => Err(ErrorCode::Unsupported),
+            Route::Scratch { directory, path } => modes::set(&looked_at(directory, flags, path)?, mode & 0o777),
+            Route::Tmp { path } => scratch(|tmp| modes::set(&looked_at(tmp, flags, path)?, mode & 0o777)),
+            Route::Root | Route::Devices(_) => Err(ErrorCode::Unsupported),
         }
     }
 
@@ -169,6 +174,11 @@ impl Handle {
 
 pub fn follows(flags: PathFlags) -> bool {
     flags.contains(PathFlags::SYMLINK_FOLLOW)
+}
+
+/// The host tells bits of what is open.
+fn looked_at(directory: &host::Descriptor, flags: PathFlags, path: &str) -> Result<host::Descriptor, ErrorCode> {
+    directory.open_at(flags, path, OpenFlags::empty(), DescriptorFlags::READ)
 }
 
 /// Runs `work` on the host's `/tmp`.

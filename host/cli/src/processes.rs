@@ -224,9 +224,12 @@ pub fn commands(host: &Host, how: How, files: &[PathBuf]) -> Result<Arc<Commands
 
 fn source(host: &Host, how: How, component: String, names: Vec<String>, bytes: Bytes) -> CommandSource {
     let (host, name, digest) = (host.clone(), component.clone(), bytes.digest().into_owned());
-    let load = move || match how {
-        How::Direct => case::load_direct(&host, &name, &bytes),
-        _ => case::load(&host, &name, &bytes),
+    let load = move || {
+        let host = host.for_commands();
+        match how {
+            How::Direct => case::load_direct(&host, &name, &bytes),
+            _ => case::load(&host, &name, &bytes),
+        }
     };
     CommandSource { names, component, digest, load: Box::new(load) }
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::command::{Exit, Killed, Status};
-use crate::wit::{self, Activity, NetError, NetQuestion, NetRequest, ProcessExit, ProcessStart};
+use crate::tool::bindings::wardian::tool::others::Refusal;
+use crate::wit::{self, Activity, InnerCall, NetError, NetQuestion, NetRequest, Outcome, ProcessExit, ProcessStart};
 
 /// What may wait to be taken. Code that does more waits.
 const WAITING_MAX: usize = 256;
@@ -33,13 +34,18 @@ struct Log {
     /// Requests under way, by number.
     open: BTreeMap<u64, Open>,
     questions: HashMap<u32, oneshot::Sender<bool>>,
+    /// Calls of other tools that were not answered.
+    calls: HashMap<u32, oneshot::Sender<Answered>>,
     next: u64,
     /// Processes under way, by number.
     processes: BTreeMap<u32, Instant>,
     processes_started: u32,
     /// No more code runs.
     is_closed: bool,
-    /// How long the call stood still so far: its user was asked, or code was compiled. That time is not the call's.
+    /// Whoever watches answers calls of other tools.
+    takes_calls: bool,
+    /// How long the call stood still so far: its user was asked, another tool was called, or code was compiled. That time
+    /// is not the call's.
     still: Duration,
     /// What it stands still for now, and since when it does.
     stills: usize,
@@ -82,6 +88,13 @@ impl Default for Activities {
 }
 
 impl Activities {
+    /// Of a call of a session, which answers when code calls other tools.
+    pub(crate) fn of_call() -> Arc<Self> {
+        let activities = Self::default();
+        activities.log().takes_calls = true;
+        Arc::new(activities)
+    }
+
     /// Of code that nobody watches: nothing is kept, and every question is answered with no.
     pub fn unwatched() -> Arc<Self> {
         let activities = Self::default();
@@ -115,6 +128,7 @@ impl Activities {
         let open = std::mem::take(&mut log.open);
         log.waiting.extend(open.into_values().map(|open| open.end(true, Some(cut_off()))));
         log.questions.clear();
+        log.calls.clear();
         let processes = std::mem::take(&mut log.processes);
         let killed = |(process, since): (u32, Instant)| {
             let (status, wall_ms) = (Err(wit::Killed::Killed), since.elapsed().as_millis() as u64);
@@ -155,15 +169,33 @@ impl Activities {
     pub(crate) async fn ask(&self, method: &str, host: &str, url: &str) -> bool {
         let _still = self.still();
         let Some((id, answered)) = self.put_question(method, host, url) else { return false };
-        /// Also a question that is not waited for any more.
-        struct Asking<'a>(&'a Activities, u32);
-        impl Drop for Asking<'_> {
-            fn drop(&mut self) {
-                self.0.log().questions.remove(&self.1);
-            }
-        }
-        let _asking = Asking(self, id);
+        let _waiting = Waiting(self, id);
         answered.await.unwrap_or(false)
+    }
+
+    /// Calls another tool of the session, and waits for what comes back.
+    pub(crate) async fn call(&self, tool: String, input: String) -> Answered {
+        let (answer, answered) = oneshot::channel();
+        let id = {
+            let mut log = self.log();
+            if log.is_closed || !log.takes_calls {
+                return Err(refusal("not-permitted", "no session is here whose tools could be called"));
+            }
+            let id = log.next as u32;
+            log.next += 1;
+            log.calls.insert(id, answer);
+            self.put(log, Activity::ToolCall(InnerCall { id, tool, input }));
+            id
+        };
+        let _still = self.still();
+        let _waiting = Waiting(self, id);
+        answered.await.unwrap_or_else(|_| Err(refusal("cancelled", "the call was ended")))
+    }
+
+    pub(crate) fn answer_call(&self, id: u32, answered: Answered) {
+        if let Some(answer) = self.log().calls.remove(&id) {
+            let _ = answer.send(answered);
+        }
     }
 
     fn put_question(&self, method: &str, host: &str, url: &str) -> Option<(u32, oneshot::Receiver<bool>)> {
@@ -226,6 +258,24 @@ impl Activities {
         }
         drop(log);
         Record { activities: self.clone(), id, moved }
+    }
+}
+
+/// What comes back from another tool.
+pub(crate) type Answered = Result<Outcome, Refusal>;
+
+fn refusal(kind: &str, message: &str) -> Refusal {
+    Refusal { kind: kind.to_owned(), message: message.to_owned() }
+}
+
+/// An answer is waited for.
+struct Waiting<'a>(&'a Activities, u32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut log = self.0.log();
+        log.questions.remove(&self.1);
+        log.calls.remove(&self.1);
     }
 }
 
@@ -335,6 +385,7 @@ mod tests {
         let error = |activity| match activity {
             Activity::NetRequest(request) => request.error.map(|error| error.kind),
             Activity::NetQuestion(question) => Some(format!("question {}", question.host)),
+            Activity::ToolCall(call) => Some(format!("call {}", call.tool)),
             Activity::ProcessStart(start) => Some(format!("process {}", start.process)),
             Activity::ProcessExit(exit) => Some(format!("exit {}: {:?}", exit.process, exit.status)),
         };
@@ -411,6 +462,33 @@ mod tests {
         assert!((Duration::from_millis(40)..Duration::from_secs(5)).contains(&still), "{still:?}");
         pause();
         assert_eq!(activities.stood_still(), still);
+    }
+
+    #[tokio::test]
+    async fn calls_are_answered_where_a_session_listens() {
+        let activities = Activities::of_call();
+        let calling = |tool: &'static str| {
+            let activities = activities.clone();
+            tokio::spawn(async move { activities.call(tool.to_owned(), "{}".to_owned()).await })
+        };
+        let (answered, left) = (calling("a"), calling("b"));
+        let mut seen = 0;
+        while seen < 2 {
+            activities.some().await;
+            for activity in activities.take() {
+                let Activity::ToolCall(call) = activity else { panic!() };
+                seen += 1;
+                if call.tool == "a" {
+                    activities.answer_call(call.id, Err(refusal("failed", "no")));
+                }
+            }
+        }
+        assert_eq!(answered.await.unwrap().unwrap_err().message, "no");
+        activities.close();
+        assert_eq!(left.await.unwrap().unwrap_err().kind, "cancelled");
+        for nobody in [activities, Arc::default()] {
+            assert_eq!(nobody.call("a".to_owned(), String::new()).await.unwrap_err().kind, "not-permitted");
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use super::process::bindings::wardian::process::jobs::{self as contract, Job};
 use super::process::bindings::wardian::process::process::{Command, SpawnError};
 use super::process::{HasStarter, Starter, Starts, told};
 use crate::command::Process;
+use crate::kept::Kept;
 
 /// Jobs that run at once.
 const RUNNING_MAX: usize = 8;
@@ -21,11 +22,13 @@ const ENDED_MAX: usize = 32;
 /// From start to end.
 const WALL_MS_MAX: u64 = 3_600_000;
 
-/// The jobs of a session. Dropping it ends them.
+/// The jobs of a session, and the instances that it keeps. Dropping it ends them.
 pub struct Jobs {
     by_id: Mutex<BTreeMap<u32, Running>>,
     /// Of all jobs together, and what they start.
     activities: Arc<Activities>,
+    /// What calls leave for later calls.
+    pub(crate) kept: Arc<Kept>,
 }
 
 struct Running {
@@ -36,7 +39,7 @@ struct Running {
 
 impl Jobs {
     pub(crate) fn new(activities: Arc<Activities>) -> Arc<Self> {
-        Arc::new(Self { by_id: Mutex::default(), activities })
+        Arc::new(Self { by_id: Mutex::default(), activities, kept: Arc::default() })
     }
 
     fn by_id(&self) -> MutexGuard<'_, BTreeMap<u32, Running>> {

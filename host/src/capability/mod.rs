@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod jobs;
 pub(crate) mod modes;
 pub(crate) mod observer;
+pub(crate) mod others;
 pub(crate) mod output;
 pub(crate) mod pipe;
 pub(crate) mod process;
@@ -63,6 +64,28 @@ mod lent {
     });
 }
 
+/// What a workspace offers and a host must where there is none: for commands that work on the project itself.
+#[allow(missing_docs, reason = "generated; the contracts in wit/ say what things are")]
+mod direct {
+    wasmtime::component::bindgen!({
+        inline: "
+            package wardian:native;
+            world direct {
+                import wardian:workspace/modes@0.1.0;
+            }
+        ",
+        path: ["../wit/wasi-io", "../wit/wasi-clocks", "../wit/wasi-filesystem", "../wit/wardian-workspace"],
+        world: "wardian:native/direct",
+        imports: { default: trappable },
+        require_store_data_send: true,
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:filesystem": wasmtime_wasi::p2::bindings::filesystem,
+        },
+    });
+}
+
 /// A future without a borrow, for traits that are used as objects.
 pub type UiFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -103,6 +126,11 @@ pub(crate) fn add_workspace_to_linker<T: Lender>(linker: &mut Linker<T>) -> wasm
     lent::wardian::host::turns::add_to_linker::<T, HasLent>(linker, T::lent)?;
     lent::wardian::host::modes::add_to_linker::<T, HasLent>(linker, T::lent)?;
     lent::wardian::host::start::add_to_linker::<T, HasLent>(linker, T::lent)
+}
+
+/// Lends what a workspace would offer to whom it is composed with.
+pub(crate) fn add_direct_to_linker<T: Lender>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    direct::wardian::workspace::modes::add_to_linker::<T, HasLent>(linker, T::lent)
 }
 
 /// Lends an agent everything in this folder.

@@ -6,6 +6,8 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, Pollable, subscribe};
 
+use super::activities::Activities;
+use super::http::Network;
 use super::jobs::Jobs;
 use super::pipe::{pipe, pipe_on_demand};
 use super::stdio::{Input, Output};
@@ -13,6 +15,7 @@ use super::turns::Turns;
 use crate::Host as Engine;
 use crate::command::{Command, Exit, Killed, Process, Start, Status};
 use crate::family::{Member, TooMany};
+use crate::kept::Kept;
 use crate::wit::{LimitFault, Limits};
 use bindings::wardian::process::process as contract;
 use contract::{Host, HostChild, SpawnError};
@@ -29,7 +32,11 @@ pub(crate) mod bindings {
         ",
         path: ["../wit/wasi-io", "../wit/wardian-process"],
         world: "wardian:native/process",
-        imports: { "wardian:process/process.spawn": async | trappable, default: trappable },
+        imports: {
+            "wardian:process/process.spawn": async | trappable,
+            "wardian:process/process.spawn-kept": async | trappable,
+            default: trappable,
+        },
         require_store_data_send: true,
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
@@ -65,8 +72,24 @@ impl Caller {
         &self.turns
     }
 
+    pub(crate) fn activities(&self) -> &Activities {
+        &self.own.activities
+    }
+
     pub(crate) fn cwd(&self) -> &str {
         &self.own.cwd
+    }
+
+    /// A start as this one's own, with nothing of it that others may wait for.
+    pub(crate) fn idle(&self) -> Start {
+        Start {
+            stdin: Input::null(),
+            stdout: Output::null(),
+            stderr: Output::null(),
+            network: Network::default(),
+            activities: Activities::unwatched(),
+            ..self.own.clone()
+        }
     }
 
     fn may_start(&self, name: &str) -> bool {
@@ -168,7 +191,11 @@ impl Starter<'_> {
         }))
     }
 
-    fn start(&mut self, command: contract::Command) -> wasmtime::Result<Result<Child, SpawnError>> {
+    fn start(
+        &mut self,
+        command: contract::Command,
+        kept: Option<(Arc<Kept>, String)>,
+    ) -> wasmtime::Result<Result<Child, SpawnError>> {
         let prepared = match self.prepare(command)? {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(error)),
@@ -178,7 +205,7 @@ impl Starter<'_> {
             Err(TooMany(max)) => return Ok(Err(SpawnError::TooMany(max))),
         };
         let Prepared { command, start, stdin, stdout, stderr } = prepared;
-        Ok(Ok(Child { process: command.spawn_member(start, member), stdin, stdout, stderr }))
+        Ok(Ok(Child { process: command.spawn_member(start, member, kept), stdin, stdout, stderr }))
     }
 
     pub(crate) fn prepare(&mut self, command: contract::Command) -> wasmtime::Result<Result<Prepared, SpawnError>> {
@@ -262,7 +289,21 @@ impl Host for Starter<'_> {
     async fn spawn(&mut self, command: contract::Command) -> wasmtime::Result<Result<Resource<Child>, SpawnError>> {
         // Whoever watches is told of every process.
         self.caller.own.activities.room().await;
-        match self.start(command)? {
+        match self.start(command, None)? {
+            Ok(child) => Ok(Ok(self.table.push(child)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn spawn_kept(
+        &mut self,
+        command: contract::Command,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<Child>, SpawnError>> {
+        self.caller.own.activities.room().await;
+        // Without a session there is nobody to keep it for.
+        let kept = self.caller.jobs.as_ref().map(|jobs| (jobs.kept.clone(), name));
+        match self.start(command, kept)? {
             Ok(child) => Ok(Ok(self.table.push(child)?)),
             Err(error) => Ok(Err(error)),
         }

@@ -264,6 +264,79 @@ impl OutputStream for Standard {
     }
 }
 
+/// A stream of an instance that runs more than once: each run says anew where it leads. Clones are the same stream.
+#[derive(Clone)]
+pub(crate) struct Switched<S>(Arc<Mutex<S>>);
+
+impl<S: Clone> Switched<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    pub(crate) fn set(&self, stream: S) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = stream;
+    }
+
+    fn get(&self) -> S {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+impl<S: Clone + IsTerminal> IsTerminal for Switched<S> {
+    fn is_terminal(&self) -> bool {
+        self.get().is_terminal()
+    }
+}
+
+#[async_trait]
+impl<S: Clone + Pollable> Pollable for Switched<S> {
+    async fn ready(&mut self) {
+        self.get().ready().await;
+    }
+}
+
+impl StdinStream for Switched<Input> {
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
+        self.get().async_stream()
+    }
+}
+
+#[async_trait]
+impl InputStream for Switched<Input> {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.get().read(size)
+    }
+}
+
+impl StdoutStream for Switched<Standard> {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        self.get().async_stream()
+    }
+}
+
+#[async_trait]
+impl OutputStream for Switched<Standard> {
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.get().check_write()
+    }
+
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.get().write(bytes)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.get().flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,17 +18,38 @@ _FOREIGN = (archive.ROOT + "/", "/0/", "/world/", "/bundled/", "<")
 FILE = "<wardian>"
 
 
+# The session whose variables are in memory, and the module that has them.
+_alive = None
+
+
 def guarded_main(cwd, exit_with_code):
     """What escapes from the program's end, such as an interrupted flush, is told and is no panic."""
+    return _guarded_end(lambda: main(cwd, exit_with_code))
+
+
+def guarded_again(arguments, variables, cwd, exit_with_code):
+    """The same for an interpreter that lives on: arguments and environment are those of this program alone."""
+
+    def run():
+        sys.argv = list(arguments)
+        os.environ.clear()
+        os.environ.update(variables)
+        return main(cwd, exit_with_code, lives_on=True)
+
+    return _guarded_end(run)
+
+
+def _guarded_end(run):
     try:
-        return main(cwd, exit_with_code)
+        return run()
     except BaseException as error:
         sys.__excepthook__(type(error), error, error.__traceback__)
         return 1
 
 
-def main(cwd, exit_with_code):
+def main(cwd, exit_with_code, lives_on=False):
     """Returns the status. `exit_with_code` ends everything at once, for `os._exit`."""
+    global _alive
     sys.orig_argv = list(sys.argv)
     _os_exit(exit_with_code)
     _change_folder(cwd)
@@ -41,20 +62,28 @@ def main(cwd, exit_with_code):
         os.write(1, str(done).encode())
         return 0
     _configure(options)
-    module = types.ModuleType("__main__")
-    module.__builtins__ = builtins
-    sys.modules["__main__"] = module
     kept = os.environ.pop("WARDIAN_SESSION", None)
-    if kept:
-        reason = session.load(module, kept)
-        if reason:
-            print(f"the variables of earlier calls are lost ({reason})", file=sys.stderr)
+    if kept and _alive is not None and _alive[0] == kept:
+        module = _alive[1]
+    else:
+        module = types.ModuleType("__main__")
+        module.__builtins__ = builtins
+    # Those who unpickle functions look there.
+    sys.modules["__main__"] = module
+    if kept and _alive is None:
+        for line in session.load(module, kept):
+            print(line, file=sys.stderr)
     status = _run(options, module)
     if kept:
-        for name, reason in session.save(module, kept).items():
-            print(f"not kept for the next call: {name} ({reason})", file=sys.stderr)
+        lines = session.save(module, kept)
+        if not lives_on:
+            for line in lines:
+                print(line, file=sys.stderr)
     if options.has("inspect") and options.kind != "stdin":
         status = _guarded(lambda: _interact(module, banner=""))
+    if kept and lives_on:
+        _alive = (kept, module)
+        return _pause(status)
     return _finish(module, status)
 
 
@@ -102,9 +131,10 @@ def _configure(options):
 
         warnings._processoptions(options.warnings)
     if "WARDIAN_DISPLAY" in os.environ:
-        from wardian import display
+        import wardian
 
-        builtins.display = display
+        wardian._shown = 0
+        builtins.display = wardian.display
 
 
 def _optimize():
@@ -304,8 +334,14 @@ def _interact(module, banner):
     code.interact(banner=banner, local=module.__dict__, exitmsg="")
 
 
-def _finish(module, status):
-    """What the interpreter does when it ends; it never does here, since nobody could see what is written afterwards."""
+def _pause(status):
+    """As much of an end as an interpreter that lives on has."""
+    _end_program()
+    _flush_files()
+    return _flushed(status)
+
+
+def _end_program():
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
@@ -314,6 +350,18 @@ def _finish(module, status):
     atexit._run_exitfuncs()
     _flush(sys.stdout)
     _flush(sys.stderr)
+
+
+def _flushed(status):
+    for stream in (sys.stdout, sys.stderr):
+        if not _flush(stream) and status == 0:
+            status = 120
+    return status
+
+
+def _finish(module, status):
+    """What the interpreter does when it ends; it never does here, since nobody could see what is written afterwards."""
+    _end_program()
     # Objects that say or write something when they go: those of the program, then those in its modules.
     ours = [module]
     for other in list(sys.modules.values()):
@@ -329,10 +377,7 @@ def _finish(module, status):
             names[name] = None
     gc.collect()
     _flush_files()
-    for stream in (sys.stdout, sys.stderr):
-        if not _flush(stream) and status == 0:
-            status = 120
-    return status
+    return _flushed(status)
 
 
 def _flush_files():

@@ -1,7 +1,8 @@
 """Variables that outlive a program: what the next call of a session finds.
 
-A program's `__main__` is pickled when it ends and is there again when the next one begins. Functions and classes go along
-by value, and functions see the variables of the program that calls them. What cannot be pickled is named.
+A session's interpreter lives on where the host lets it, and has them all. For the one after it a program's `__main__` is
+pickled when the program ends, and is there again when the next one begins. Functions and classes go along by value, and
+functions see the variables of the program that calls them. What cannot be pickled is named.
 """
 
 import io
@@ -14,29 +15,33 @@ BYTES_MAX = 64 << 20
 
 _NOT_KEPT = {"__builtins__", "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__"}
 
+# What was written last, as its size and hash: most programs change nothing.
+_written = None
+
 
 def load(module, path):
-    """Brings back what was kept, if anything was, and returns why not if that cannot be."""
+    """Brings back what was kept, if anything was, and returns in lines what was not."""
     try:
         with open(path, "rb") as file:
             state = file.read()
     except FileNotFoundError:
-        return None
+        return []
     import pickle
 
     try:
-        module.__dict__.update(pickle.loads(state))
+        values, lost = pickle.loads(state)
+        module.__dict__.update(values)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+        return [f"the variables of earlier calls are lost ({type(error).__name__}: {error})"]
+    return [f"the interpreter was started anew, without {name} ({reason})" for name, reason in lost.items()]
 
 
 def save(module, path):
-    """Keeps what can be kept, and returns why other things were not, by name."""
+    """Keeps what can be kept, and returns in lines what cannot."""
     values = {name: value for name, value in vars(module).items() if name not in _NOT_KEPT}
     lost = {}
     try:
-        state = _pickled(values)
+        state = _pickled((values, lost))
     except Exception:
         # Together, so that what is shared stays so; one by one only to find the culprits.
         for name, value in list(values.items()):
@@ -46,18 +51,29 @@ def save(module, path):
                 lost[name] = f"{type(value).__name__}: {error}"
                 del values[name]
         try:
-            state = _pickled(values)
+            state = _pickled((values, lost))
         except Exception as error:
-            return {"all variables": str(error)}
+            lost["all variables"] = str(error)
+            state = _pickled(({}, lost))
     if len(state) > BYTES_MAX:
-        return {"all variables": f"{len(state)} bytes are more than the {BYTES_MAX} that a session keeps"}
+        lost["all variables"] = f"{len(state)} bytes are more than the {BYTES_MAX} that a session keeps"
+        state = _pickled(({}, lost))
     try:
-        with open(path + ".new", "wb") as file:
-            file.write(state)
-        os.replace(path + ".new", path)
+        _write(state, path)
     except OSError as error:
-        return {"all variables": str(error)}
-    return lost
+        lost["all variables"] = str(error)
+    return [f"not kept for the next call: {name} ({reason})" for name, reason in lost.items()]
+
+
+def _write(state, path):
+    global _written
+    mark = (path, len(state), hash(state))
+    if mark == _written and os.path.exists(path):
+        return
+    with open(path + ".new", "wb") as file:
+        file.write(state)
+    os.replace(path + ".new", path)
+    _written = mark
 
 
 def _pickled(values):

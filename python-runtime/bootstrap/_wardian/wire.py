@@ -214,7 +214,7 @@ class Exchange:
             self._finish()
 
     def _begin(self, head):
-        from wit_world.imports import outgoing_handler, types
+        from wit_world.imports import outgoing_handler, wasi_http_types as types
 
         lines = head.decode("latin-1").split("\r\n")
         words = lines[0].split(" ")
@@ -341,7 +341,7 @@ class Exchange:
         return data
 
     def _receive(self):
-        from wit_world.imports import streams, types
+        from wit_world.imports import streams, wasi_http_types as types
 
         while True:
             try:

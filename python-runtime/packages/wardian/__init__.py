@@ -1,12 +1,13 @@
-"""For programs that run in Wardian: showing pictures and data to whoever asked.
+"""For programs that run in Wardian: showing pictures and data to whoever asked, and calling other tools.
 
     import wardian
     wardian.display("chart.png")
+    found = wardian.call("Grep", pattern="TODO")
 """
 
 import os as _os
 
-__all__ = ["display"]
+__all__ = ["CallError", "CallRefused", "Result", "call", "display"]
 
 # Says where files for the tool's result go; without it a program runs by itself.
 _FOLDER = "WARDIAN_DISPLAY"
@@ -19,6 +20,66 @@ _MAGIC = (
 _METHODS = (("_repr_png_", "png"), ("_repr_jpeg_", "jpg"), ("_repr_svg_", "svg"))
 
 _shown = 0
+
+
+class CallError(RuntimeError):
+    """A tool did not do what it was asked to. `kind` is `failed`, `invalid-input`, `unknown-tool`, `limit` …"""
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+class CallRefused(CallError, PermissionError):
+    """A call that was not permitted: by a rule, by the user, or because no session is here."""
+
+
+class Result(str):
+    """The text that a tool answered with. `data` is the same for programs, `images` are pairs of a media type and bytes,
+    `files` are paths, and `truncated` says that something was left out."""
+
+    data = None
+    images = ()
+    files = ()
+    truncated = False
+
+
+def call(tool, /, **input):
+    """Calls another tool of the session, with its input as keywords, and returns its `Result`.
+
+    It is asked for, checked and recorded as a call of the model's is; only its result comes here.
+    """
+    import json
+    from wit_world.imports import others
+
+    try:
+        text = json.dumps(input)
+    except (TypeError, ValueError) as error:
+        raise CallError("invalid-input", f"the input of {tool} is no JSON: {error}") from None
+    try:
+        outcome = others.call(str(tool), text)
+    except Exception as error:
+        # The bindings raise what a function of the host refuses, wrapped once.
+        refusal = getattr(error, "value", None)
+        if refusal is None:
+            raise
+        kind = CallRefused if refusal.kind == "not-permitted" else CallError
+        failed = kind(refusal.kind, f"{tool}: {refusal.message}")
+    else:
+        return _result(outcome, json)
+    raise failed
+
+
+def _result(outcome, json):
+    parts = [part.value for part in outcome.parts]
+    result = Result("\n".join(part for part in parts if isinstance(part, str)))
+    result.data = None if outcome.data is None else json.loads(outcome.data)
+    files = [part for part in parts if hasattr(part, "path")]
+    images = [part for part in parts if hasattr(part, "media_type") and part not in files]
+    result.images = tuple((image.media_type, bytes(image.bytes)) for image in images)
+    result.files = tuple(file.path for file in files)
+    result.truncated = outcome.truncated
+    return result
 
 
 def display(*items):

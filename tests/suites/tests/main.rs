@@ -9,6 +9,7 @@ mod cli;
 mod commit_crash;
 #[cfg(unix)]
 mod crash;
+mod curl;
 mod damage;
 mod exec;
 #[cfg(unix)]
@@ -22,16 +23,20 @@ mod net_tls;
 mod powers;
 mod python;
 mod python_net;
+mod python_tools;
 #[cfg(unix)]
 mod review;
 #[cfg(unix)]
 mod serve;
 mod session;
 mod shell;
+#[cfg(unix)]
+mod shell_files;
 mod shell_input;
 mod start;
 #[cfg(unix)]
 mod terminal;
+mod toolbox;
 mod web;
 #[cfg(unix)]
 mod workspace;

@@ -81,6 +81,7 @@ fn what_a_sandbox_does_not_have_is_said_in_one_line() {
         ("pip install x", "cannot install"),
         ("sudo ls", "no other users"),
         ("docker ps", "no containers"),
+        ("git status", ".git is hidden"),
         ("systemctl status", "no services"),
         ("vim a.txt", "nobody is at a terminal"),
     ] {

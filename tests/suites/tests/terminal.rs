@@ -206,6 +206,9 @@ fn the_shell_line_by_line() {
             terminal.sees(shown);
         }
     };
+    // The next line sees how the last one ended.
+    line("(exit 7)", "");
+    line("echo \"after $?\"", "after 7");
     line("x=5; cd /tmp", "");
     line("f() { echo \"<$1>\"; }", "");
     line("echo $((x + 1)) $PWD", "6 /tmp");

@@ -23,8 +23,90 @@ pub fn show(pair: &Pair<'_>, changes: &[Change], options: &Options, to: &mut imp
         Format::Unified(lines) => unified(pair, changes, lines, options, &mut out),
         Format::Context(lines) => context(pair, changes, lines, options, &mut out),
         Format::SideBySide => super::side::show(pair, changes, options, out.to),
+        Format::Lines => every_line(pair, changes, options, out.to),
         Format::Brief => Ok(()),
     }
+}
+
+/// # Errors
+/// What of a format of lines is not known.
+pub fn check_line(form: &str) -> Result<(), String> {
+    let mut rest = form;
+    while let Some(at) = rest.find('%') {
+        rest = &rest[at + 1..];
+        rest = match rest.chars().next() {
+            Some('%' | 'l' | 'L') => &rest[1..],
+            Some('c') if rest[1..].starts_with('\'') => {
+                let end = rest[2..].find('\'').filter(|end| *end > 0);
+                &rest[2 + end.ok_or_else(|| format!("invalid line format '{form}'"))? + 1..]
+            }
+            _ if rest.starts_with("dn") => &rest[2..],
+            _ => {
+                return Err(format!(
+                    "line format '{form}': only %l, %L, %%, %c'C' and %dn are supported in this sandbox"
+                ));
+            }
+        };
+    }
+    Ok(())
+}
+
+/// A line as its format says, which was checked.
+fn formed(form: &str, line: &[u8], number: usize, to: &mut impl Write) -> io::Result<()> {
+    let bare = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut rest = form;
+    while let Some(at) = rest.find('%') {
+        to.write_all(&rest.as_bytes()[..at])?;
+        rest = &rest[at + 1..];
+        let taken = match rest.as_bytes().first() {
+            Some(b'l') => {
+                to.write_all(bare)?;
+                1
+            }
+            Some(b'L') => {
+                to.write_all(line)?;
+                1
+            }
+            Some(b'd') => {
+                write!(to, "{number}")?;
+                2
+            }
+            Some(b'c') => {
+                let inside = rest[2..].split('\'').next().unwrap_or_default();
+                match inside.strip_prefix('\\').and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+                    Some(byte) => to.write_all(&[byte])?,
+                    None => to.write_all(inside.as_bytes())?,
+                }
+                inside.len() + 3
+            }
+            _ => {
+                to.write_all(b"%")?;
+                1
+            }
+        };
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    to.write_all(rest.as_bytes())
+}
+
+fn every_line(pair: &Pair<'_>, changes: &[Change], options: &Options, to: &mut impl Write) -> io::Result<()> {
+    let forms = &options.lines;
+    let [old, new, both] = [&forms.old, &forms.new, &forms.unchanged].map(|form| form.as_deref().unwrap_or("%L"));
+    let mut at = 0;
+    let end = Change { before: pair.before.all.len()..pair.before.all.len(), after: 0..0 };
+    for change in changes.iter().chain([&end]) {
+        for number in at..change.before.start {
+            formed(both, pair.before.all[number], number + 1, to)?;
+        }
+        for number in change.before.clone() {
+            formed(old, pair.before.all[number], number + 1, to)?;
+        }
+        for number in change.after.clone() {
+            formed(new, pair.after.all[number], number + 1, to)?;
+        }
+        at = change.before.end;
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy)]
@@ -111,11 +193,16 @@ fn extent(pair: &Pair<'_>, group: &[Change], lines: usize) -> (Range<usize>, Ran
 
 /// The last line before a group that looks like the beginning of a function, as GNU has it.
 fn function(pair: &Pair<'_>, until: usize, options: &Options) -> String {
-    if !options.show_function {
+    let begins = |line: &&&[u8]| match &options.function_line {
+        Some(regex) => regex.is_match(line.strip_suffix(b"\n").unwrap_or(line)),
+        None => {
+            options.show_function
+                && line.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$'))
+        }
+    };
+    if !options.show_function && options.function_line.is_none() {
         return String::new();
     }
-    let begins =
-        |line: &&&[u8]| line.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$'));
     let Some(line) = pair.before.all[..until].iter().rev().find(begins) else { return String::new() };
     let line = String::from_utf8_lossy(line);
     let line: String = line.trim_end().chars().take(40).collect();
@@ -215,4 +302,25 @@ fn context<W: Write>(
         side(&pair.after.all, after, added, (Color::Added, "+ "), out)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_formats() {
+        let said = |form: &str| {
+            check_line(form).unwrap();
+            let mut out = Vec::new();
+            formed(form, b"text\n", 7, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(said("D%l"), "Dtext");
+        assert_eq!(said("%dn:%L%%"), "7:text\n%");
+        assert_eq!(said("%c'x'%c'\\12'|"), "x\n|");
+        for wrong in ["%", "%q", "%c''", "%c'x", "%(A=B?C:D)"] {
+            assert!(check_line(wrong).is_err(), "{wrong}");
+        }
+    }
 }

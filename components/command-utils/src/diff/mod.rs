@@ -212,6 +212,10 @@ impl<W: Write> Diff<'_, W> {
     }
 
     fn files(&mut self, before: &Side, after: &Side, is_in_folders: bool) -> io::Result<()> {
+        // One stdin, which is what it is.
+        if before.shown == "-" && after.shown == "-" {
+            return self.identical(before, after);
+        }
         let read = [before, after].map(|side| side.read().map_err(|error| (side.shown.clone(), error)));
         let [one, two] = match read {
             [Ok(one), Ok(two)] => [one, two],
@@ -224,7 +228,8 @@ impl<W: Write> Diff<'_, W> {
         };
         let options = self.options;
         // Side by side, what is the same is shown as well.
-        if one == two && options.format != Format::SideBySide {
+        let shows_all = matches!(options.format, Format::SideBySide | Format::Lines);
+        if one == two && !shows_all {
             return self.identical(before, after);
         }
         let is_binary = |bytes: &[u8]| !options.text && bytes[..bytes.len().min(BINARY_WINDOW_BYTES)].contains(&0);
@@ -235,7 +240,7 @@ impl<W: Write> Diff<'_, W> {
         }
         let (one, two) = (Lines::new(&one), Lines::new(&two));
         let changes = lines::changes(&one, &two, options);
-        if changes.is_empty() && options.format != Format::SideBySide {
+        if changes.is_empty() && !shows_all {
             return self.identical(before, after);
         }
         if !changes.is_empty() {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use lexopt::{Arg, Parser, ValueExt};
+use regex::bytes::Regex;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -11,11 +12,24 @@ pub enum Format {
     Unified(usize),
     Context(usize),
     SideBySide,
+    /// Every line, as `lines` says.
+    Lines,
     Brief,
+}
+
+/// What is printed for lines of the first file alone, of the second alone, and of both.
+#[derive(Debug, Default)]
+pub struct LineFormats {
+    pub old: Option<String>,
+    pub new: Option<String>,
+    pub unchanged: Option<String>,
 }
 
 #[derive(Debug)]
 pub struct Options {
+    pub lines: LineFormats,
+    /// What a line looks like that a hunk is shown to be in.
+    pub function_line: Option<Regex>,
     pub format: Format,
     pub paths: [String; 2],
     pub labels: Vec<String>,
@@ -61,7 +75,8 @@ Usage: diff [OPTION]... FILES
 Compares two files line by line, or two folders file by file.
 
   -q, -s, -c, -C NUM, -u, -U NUM, -y, -W NUM, --left-column, --suppress-common-lines
-  -p, --label=LABEL, -t, -T, -r, -N, --unidirectional-new-file, -x PAT, -X FILE
+  -p, -F REGEX, --label=LABEL, --old-line-format=F, --new-line-format=F, --unchanged-line-format=F, --line-format=F
+  -t, -T, -r, -N, --unidirectional-new-file, -x PAT, -X FILE
   -i, -E, -Z, -b, -w, -B, -a, --strip-trailing-cr, --color[=WHEN]
 
 Ends with 0 if they are the same, 1 if they differ, 2 if something fails.
@@ -83,17 +98,22 @@ const LONG: &[&str] = &[
     "initial-tab",
     "label",
     "left-column",
+    "line-format",
     "minimal",
     "new-file",
+    "new-line-format",
     "normal",
+    "old-line-format",
     "recursive",
     "report-identical-files",
     "show-c-function",
+    "show-function-line",
     "side-by-side",
     "speed-large-files",
     "strip-trailing-cr",
     "suppress-common-lines",
     "text",
+    "unchanged-line-format",
     "unidirectional-new-file",
     "unified",
     "version",
@@ -113,6 +133,8 @@ impl Options {
 pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
     let mut parser = Parser::from_args(arguments.clone());
     let mut options = Options {
+        lines: LineFormats::default(),
+        function_line: None,
         format: Format::Normal,
         paths: [String::new(), String::new()],
         labels: Vec::new(),
@@ -183,6 +205,25 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             "left-column" => options.left_column = true,
             "suppress-common-lines" => options.suppress_common = true,
             "p" | "show-c-function" => options.show_function = true,
+            "F" | "show-function-line" => {
+                let pattern = value()?;
+                let regex = Regex::new(&from_basic(&pattern));
+                options.function_line = Some(regex.map_err(|_| format!("{pattern}: Invalid regular expression"))?);
+            }
+            "old-line-format" | "new-line-format" | "unchanged-line-format" | "line-format" => {
+                let form = value()?;
+                super::format::check_line(&form).map_err(|error| usage(&error))?;
+                options.format = Format::Lines;
+                let lines = &mut options.lines;
+                match option.as_str() {
+                    "old-line-format" => lines.old = Some(form),
+                    "new-line-format" => lines.new = Some(form),
+                    "unchanged-line-format" => lines.unchanged = Some(form),
+                    _ => {
+                        *lines = LineFormats { old: Some(form.clone()), new: Some(form.clone()), unchanged: Some(form) }
+                    }
+                }
+            }
             "label" | "L" => options.labels.push(value()?),
             "t" | "expand-tabs" => options.expand_tabs = true,
             "T" | "initial-tab" => options.initial_tab = true,
@@ -237,6 +278,36 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
         options.exclude = Some(set.build().map_err(|error| error.to_string())?);
     }
     Ok(Parsed::Options(Box::new(options)))
+}
+
+/// POSIX's basic expressions: groups, alternatives and most repetitions with a backslash.
+fn from_basic(pattern: &str) -> String {
+    let (mut out, mut chars, mut in_bracket) = (String::new(), pattern.chars().peekable(), false);
+    while let Some(c) = chars.next() {
+        match c {
+            '[' if !in_bracket => {
+                in_bracket = true;
+                out.push('[');
+                out.extend(chars.next_if_eq(&'^'));
+                if chars.next_if_eq(&']').is_some() {
+                    out.push_str("\\]");
+                }
+            }
+            ']' if in_bracket => {
+                in_bracket = false;
+                out.push(']');
+            }
+            '\\' if in_bracket => out.push_str("\\\\"),
+            '\\' => match chars.next() {
+                Some(c @ ('(' | ')' | '|' | '{' | '}' | '+' | '?')) => out.push(c),
+                Some(c) => out.extend(['\\', c]),
+                None => out.push_str("\\\\"),
+            },
+            '(' | ')' | '|' | '{' | '}' | '+' | '?' if !in_bracket => out.extend(['\\', c]),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// `-u` after `-U 5` keeps the five.

@@ -54,6 +54,13 @@ pub enum Expression {
     NewerThan(SystemTime),
     /// What a file of one user always is.
     Owned,
+    /// Of permission bits: these and no others, all of these, any of these.
+    Permission(Bits, u32),
+    Executable,
+    /// The same file, under any name.
+    Same(std::path::PathBuf),
+    /// What is printed goes to this one of the files.
+    ToFile(usize, Box<Expression>),
     Prune,
     Quit,
     Print,
@@ -64,7 +71,19 @@ pub enum Expression {
     Execute(Execute),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bits {
+    Exactly,
+    All,
+    Any,
+}
+
+/// The one user and group of the sandbox, whom all files belong to.
+pub const USER: (&str, &str) = ("user", "1000");
+
 pub struct Execute {
+    /// Only if stdin says so.
+    pub asks: bool,
     /// Which of those with `+` it is.
     pub number: usize,
     pub words: Vec<String>,
@@ -82,6 +101,8 @@ pub struct Options {
     pub depth_min: usize,
     pub depth_first: bool,
     pub batches: usize,
+    /// That are written to.
+    pub files: Vec<String>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -393,13 +414,62 @@ impl Parser<'_> {
                 self.has_delete = true;
                 self.action(Expression::Delete)?
             }
-            "-exec" | "-execdir" => {
+            "-exec" | "-execdir" | "-ok" | "-okdir" => {
                 let execute = self.execute(word)?;
                 self.action(Expression::Execute(execute))?
             }
-            "-perm" | "-executable" | "-user" | "-group" | "-uid" | "-gid" | "-nouser" | "-nogroup" | "-links"
-            | "-inum" | "-samefile" | "-fstype" | "-ok" | "-okdir" | "-fprint" | "-fprint0" | "-fprintf" | "-fls"
-            | "-context" | "-used" | "-files0-from" => {
+            "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {
+                let file = self.value(word)?;
+                let printed = match word {
+                    "-fprint" => Expression::Print,
+                    "-fprint0" => Expression::Print0,
+                    "-fls" => Expression::List1,
+                    _ => {
+                        let form = self.value(word)?;
+                        super::print::check(&form)?;
+                        Expression::Printf(form)
+                    }
+                };
+                let number = match self.options.files.iter().position(|known| *known == file) {
+                    Some(number) => number,
+                    None => {
+                        self.options.files.push(file);
+                        self.options.files.len() - 1
+                    }
+                };
+                self.action(Expression::ToFile(number, Box::new(printed)))?
+            }
+            "-perm" => {
+                let mode = self.value(word)?;
+                let (bits, rest) = match mode.as_bytes().first() {
+                    Some(b'-') => (Bits::All, &mode[1..]),
+                    Some(b'/') => (Bits::Any, &mode[1..]),
+                    _ => (Bits::Exactly, &*mode),
+                };
+                Expression::Permission(bits, permission(rest).ok_or_else(|| format!("invalid mode ‘{mode}’"))?)
+            }
+            "-executable" => Expression::Executable,
+            "-user" | "-group" | "-uid" | "-gid" => {
+                let who = self.value(word)?;
+                if who == USER.1 || (who == USER.0 && matches!(word, "-user" | "-group")) {
+                    Expression::Owned
+                } else if word.ends_with("id") || who.bytes().all(|byte| byte.is_ascii_digit()) {
+                    let wrong = || format!("invalid argument `{who}' to `{word}'");
+                    match Number::parse(&who).ok_or_else(wrong)?.holds(USER.1.parse().map_err(|_| wrong())?) {
+                        true => Expression::Owned,
+                        false => Expression::False,
+                    }
+                } else {
+                    return Err(format!("‘{who}’ is not the name of a known {}", &word[1..]));
+                }
+            }
+            "-nouser" | "-nogroup" => Expression::False,
+            "-samefile" => {
+                let path = self.value(word)?;
+                let real = std::fs::canonicalize(&path);
+                Expression::Same(real.map_err(|error| format!("‘{path}’: {}", crate::reason(&error)))?)
+            }
+            "-links" | "-inum" | "-fstype" | "-context" | "-used" | "-files0-from" => {
                 return Err(format!("`{word}' is not supported in this sandbox"));
             }
             other if other.starts_with('-') => return Err(format!("unknown predicate `{other}'")),
@@ -428,8 +498,49 @@ impl Parser<'_> {
         }
         let number = self.options.batches;
         self.options.batches += usize::from(is_batch);
-        Ok(Execute { number, words, is_batch, in_folder: word == "-execdir" })
+        let asks = word.starts_with("-ok");
+        if asks && is_batch {
+            return Err(format!("{word} goes with `;', not with `+'"));
+        }
+        Ok(Execute { asks, number, words, is_batch, in_folder: word.ends_with("dir") })
     }
+}
+
+/// `644`, or `u=rw,go+r`.
+fn permission(text: &str) -> Option<u32> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    }
+    let mut mode = 0;
+    for clause in text.split(',') {
+        let at = clause.find(['=', '+', '-'])?;
+        let mut who = 0;
+        for letter in clause[..at].chars() {
+            who |= match letter {
+                'u' => 0o700,
+                'g' => 0o070,
+                'o' => 0o007,
+                'a' => 0o777,
+                _ => return None,
+            };
+        }
+        let who = if who == 0 { 0o777 } else { who };
+        let mut bits = 0;
+        for letter in clause[at + 1..].chars() {
+            bits |= match letter {
+                'r' => 0o444,
+                'w' => 0o222,
+                'x' | 'X' => 0o111,
+                _ => return None,
+            };
+        }
+        match clause.as_bytes()[at] {
+            b'=' => mode = mode & !who | bits & who,
+            b'+' => mode |= bits & who,
+            _ => mode &= !(bits & who),
+        }
+    }
+    Some(mode)
 }
 
 /// A date, a date and a time, or `N UNITS ago`.
@@ -517,7 +628,10 @@ mod tests {
             (". -o -name x", "invalid expression; you have used a binary operator"),
             (". -type x", "Unknown argument to -type: x"),
             (". -size 3z", "Invalid argument `3z' to -size"),
-            (". -perm 644", "`-perm' is not supported"),
+            (". -inum 3", "`-inum' is not supported"),
+            (". -perm u", "invalid mode ‘u’"),
+            (". -user nobody", "‘nobody’ is not the name of a known user"),
+            (". -ok x {} +", "-ok goes with `;'"),
             (". -name x y", "paths must precede expression: `y'"),
             (". -exec echo {}", "missing argument to `-exec'"),
         ] {
@@ -544,6 +658,17 @@ mod tests {
         assert_eq!(time("1970-01-02", now), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(DAY_SECONDS)));
         assert_eq!(time("1970-01-01 00:01", now), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
         assert_eq!(time("soon", now), None);
+    }
+
+    #[test]
+    fn modes_are_numbers_or_letters() {
+        for (text, mode) in [("644", 0o644), ("u=rw,go=r", 0o644), ("+x", 0o111), ("a=rwx,o-w", 0o775), ("0400", 0o400)]
+        {
+            assert_eq!(permission(text), Some(mode), "{text}");
+        }
+        for wrong in ["", "9", "u", "u=q", "77777"] {
+            assert_eq!(permission(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

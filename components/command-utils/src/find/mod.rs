@@ -5,13 +5,13 @@ mod expression;
 mod print;
 
 use std::cell::OnceCell;
-use std::fs::{self, FileType, Metadata};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, FileType, Metadata};
+use std::io::{self, BufRead, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use execute::Batch;
-use expression::{Execute, Expression, Follows, Options};
+use expression::{Bits, Execute, Expression, Follows, Options};
 
 const DONE: i32 = 0;
 const FAILURE: i32 = 1;
@@ -25,8 +25,9 @@ Usage: find [-H] [-L] [-P] [path...] [expression]
 operators: ( EXPR )  ! EXPR  -not EXPR  EXPR -a EXPR  EXPR -o EXPR  EXPR , EXPR
 options: -depth -maxdepth N -mindepth N -daystart -follow -regextype TYPE -xdev
 tests: -name -iname -path -ipath -regex -iregex -lname -type -size -empty -mtime -mmin -newer -newermt
-       -readable -writable -true -false
-actions: -print -print0 -printf FORMAT -ls -delete -prune -quit -exec COMMAND ; -exec COMMAND {} + -execdir
+       -readable -writable -executable -perm -user -group -samefile -true -false
+actions: -print -print0 -printf FORMAT -ls -fprint FILE -fprint0 -fprintf -fls -delete -prune -quit
+         -exec COMMAND ; -exec COMMAND {} + -execdir -ok -okdir
 ";
 
 pub fn run(arguments: Vec<std::ffi::OsString>) -> i32 {
@@ -47,7 +48,23 @@ pub fn run(arguments: Vec<std::ffi::OsString>) -> i32 {
             return FAILURE;
         }
     };
+    let files = parsed.options.files.iter().map(|path| match path.as_str() {
+        "/dev/stdout" => Ok(Box::new(io::stdout()) as Box<dyn Write>),
+        "/dev/stderr" => Ok(Box::new(io::stderr()) as Box<dyn Write>),
+        path => match File::create(path) {
+            Ok(file) => Ok(Box::new(BufWriter::new(file)) as Box<dyn Write>),
+            Err(error) => Err(format!("‘{path}’: {}", crate::reason(&error))),
+        },
+    });
+    let files = match files.collect::<Result<Vec<_>, String>>() {
+        Ok(files) => files,
+        Err(message) => {
+            eprintln!("find: {message}");
+            return FAILURE;
+        }
+    };
     let mut find = Find {
+        files,
         options: &parsed.options,
         expression: &parsed.expression,
         now,
@@ -57,7 +74,8 @@ pub fn run(arguments: Vec<std::ffi::OsString>) -> i32 {
         above: Vec::new(),
     };
     let result = find.all();
-    match result.and_then(|_| find.to.flush()) {
+    let flushed = result.and_then(|_| find.files.iter_mut().try_for_each(|file| file.flush()));
+    match flushed.and_then(|()| find.to.flush()) {
         Ok(()) => find.status,
         Err(error) => {
             eprintln!("find: write error: {}", crate::reason(&error));
@@ -71,6 +89,8 @@ struct Find<'a, W: Write> {
     expression: &'a Expression,
     now: SystemTime,
     to: W,
+    /// Of `-fprint` and the like.
+    files: Vec<Box<dyn Write>>,
     status: i32,
     /// Of each `-exec … +`.
     batches: Vec<Batch<'a>>,
@@ -303,6 +323,26 @@ impl<'a, W: Write> Find<'a, W> {
                 print::list(entry, &mut self.to)?;
                 true
             }
+            Expression::Permission(bits, mode) => {
+                let has = permission(entry);
+                match bits {
+                    Bits::Exactly => has == *mode,
+                    Bits::All => has & mode == *mode,
+                    Bits::Any => *mode == 0 || has & mode != 0,
+                }
+            }
+            Expression::Executable => fs::metadata(entry.path()).is_ok(),
+            Expression::Same(file) => fs::canonicalize(entry.path()).is_ok_and(|real| real == *file),
+            Expression::ToFile(number, printed) => {
+                let to = &mut self.files[*number];
+                match &**printed {
+                    Expression::Print => writeln!(to, "{}", entry.shown)?,
+                    Expression::Print0 => write!(to, "{}\0", entry.shown)?,
+                    Expression::Printf(form) => print::printf(form, entry, to)?,
+                    _ => print::list(entry, to)?,
+                }
+                true
+            }
             Expression::Delete => self.delete(entry)?,
             Expression::Execute(execute) => self.execute(execute, entry)?,
         })
@@ -334,6 +374,9 @@ impl<'a, W: Write> Find<'a, W> {
         // What was printed comes before what the command prints.
         if !execute.is_batch {
             self.to.flush()?;
+            if execute.asks && !agrees(&execute.words[0], &entry.shown)? {
+                return Ok(false);
+            }
             let words = execute.words.iter().map(|word| word.replace("{}", &file)).collect();
             return Ok(execute::run(words, folder.as_deref()));
         }
@@ -351,6 +394,19 @@ impl<'a, W: Write> Find<'a, W> {
         }
         Ok(true)
     }
+}
+
+/// Whether the next line of stdin begins with a yes.
+fn agrees(command: &str, file: &str) -> io::Result<bool> {
+    eprint!("< {command} ... {file} > ? ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim_start().starts_with(['y', 'Y']))
+}
+
+/// As `stat` and `test -x` have it: there are no bits to tell, and everything can be run.
+pub fn permission(entry: &Entry) -> u32 {
+    if entry.kind.is_symlink() { 0o777 } else { 0o755 }
 }
 
 fn letter(kind: FileType) -> char {

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use super::Entry;
+use super::expression::USER;
 
-/// The one user and group of the sandbox.
-const USER: (&str, &str) = ("user", "1000");
 /// Bytes of what `%b` counts.
 const BLOCK_BYTES: u64 = 512;
 
@@ -26,8 +25,8 @@ pub fn check(form: &str) -> Result<(), String> {
                     Some('T' | 'A' | 'C') if chars.next().is_none() => {
                         return Err("format directive at the end of -printf".to_owned());
                     }
-                    Some(c) if DIRECTIVES.contains(c) && !"inDmM".contains(c) => {}
-                    // There are no permission bits, inodes and devices to tell.
+                    Some(c) if DIRECTIVES.contains(c) && !"inD".contains(c) => {}
+                    // There are no inodes and devices to tell.
                     Some(c) => return Err(format!("-printf: `%{c}' is not supported in this sandbox")),
                     None => return Err("-printf: a `%' at the end".to_owned()),
                 }
@@ -117,6 +116,13 @@ fn value(directive: char, time: Option<char>, entry: &Entry) -> String {
             }
             false => entry.letter().to_string(),
         },
+        'm' => format!("{:o}", super::permission(entry)),
+        'M' => {
+            let kind = if entry.letter() == 'f' { '-' } else { entry.letter() };
+            let bit =
+                |at: u32| if super::permission(entry) >> at & 1 == 1 { ['x', 'w', 'r'][at as usize % 3] } else { '-' };
+            std::iter::once(kind).chain((0..9).rev().map(bit)).collect()
+        }
         'u' | 'g' => USER.0.to_owned(),
         'U' | 'G' => USER.1.to_owned(),
         'l' if entry.kind.is_symlink() => {

@@ -1,5 +1,6 @@
 //! Review, commit and undo: `wardian:workspace/review`.
 
+mod ahead;
 mod commit;
 mod plan;
 mod settle;

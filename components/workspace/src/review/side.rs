@@ -143,23 +143,30 @@ impl Workspace {
         })
     }
 
-    /// What the workspace has at a path. None: what the project has.
-    pub fn own_side(&mut self, path: &str) -> Result<Option<(Side, Option<Content>)>, ErrorCode> {
+    /// What the workspace has at a path. None: what the project has. `known` may know a file's digest and size already.
+    pub fn own_side(
+        &mut self,
+        path: &str,
+        known: impl Fn(&Content) -> Option<(Digest, u64)>,
+    ) -> Result<Option<(Side, Option<Content>)>, ErrorCode> {
         Ok(Some(match self.state(path) {
             State::Project | State::Hidden => return Ok(None),
             State::Absent => (Side::Absent, None),
             State::Link { target, .. } => (Side::Link { target }, None),
             State::Directory { merged: true, .. } => return Ok(None),
             State::Directory { .. } => (Side::Directory, None),
-            State::File { content, mode, .. } => match self.open_content(&content) {
-                Ok(file) => {
-                    let (digest, size) = digest_file(&file, None)?;
-                    (Side::File { digest, size, mode }, Some(content))
+            State::File { content, mode, .. } => {
+                let found = match known(&content) {
+                    Some(found) => Ok(found),
+                    None => self.open_content(&content).and_then(|file| digest_file(&file, None)),
+                };
+                match found {
+                    Ok((digest, size)) => (Side::File { digest, size, mode }, Some(content)),
+                    // Moved here, and since removed from the project.
+                    Err(ErrorCode::NoEntry) => (Side::Absent, None),
+                    Err(error) => return Err(error),
                 }
-                // Moved here, and since removed from the project.
-                Err(ErrorCode::NoEntry) => (Side::Absent, None),
-                Err(error) => return Err(error),
-            },
+            }
         }))
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::index::{Base, Content, Kind as NodeKind, is_within, split};
 use crate::layer::Workspace;
+use crate::review::ahead::Ahead;
 use crate::review::io;
 use crate::review::side::{Side, digest_of};
 use crate::rules::{IGNORE_BYTES_MAX, Ignores};
@@ -122,11 +123,11 @@ pub fn survey(workspace: &mut Workspace, filter: &[String]) -> Result<Survey, Er
     workspace.refresh().map_err(|error| io("", error))?;
     let mut ignores = Ignores::default();
     let mut items = Vec::new();
-    for path in paths(workspace) {
-        if !filter.is_empty() && !filter.iter().any(|chosen| is_within(&path, chosen)) {
-            continue;
-        }
-        if let Some(mut item) = examine(workspace, &path).map_err(|error| io(&path, error))? {
+    let mut paths: Vec<String> = paths(workspace).into_iter().collect();
+    paths.retain(|path| filter.is_empty() || filter.iter().any(|chosen| is_within(path, chosen)));
+    let mut ahead = Ahead::look(workspace, &paths);
+    for path in paths {
+        if let Some(mut item) = examine(workspace, &mut ahead, &path).map_err(|error| io(&path, error))? {
             let is_directory = item.after == Side::Directory || item.now == Side::Directory;
             item.ignored = is_ignored(workspace, &mut ignores, &path, is_directory)?;
             items.push(item);
@@ -149,13 +150,16 @@ pub fn is_ignored(
 }
 
 /// Looks at one path. None: the workspace has there what the project has.
-fn examine(workspace: &mut Workspace, path: &str) -> Result<Option<Item>, ErrorCode> {
-    let Some((own, content)) = workspace.own_side(path)? else { return Ok(None) };
+fn examine(workspace: &mut Workspace, ahead: &mut Ahead, path: &str) -> Result<Option<Item>, ErrorCode> {
+    let Some((own, content)) = workspace.own_side(path, |content| ahead.data(content))? else { return Ok(None) };
     let base = workspace.index.bases.get(path).map_or(Side::Absent, Side::of_base);
     if own.is_same(&base) {
         return Ok(None);
     }
-    let mut now = workspace.project_side(path, Some(&base))?;
+    let mut now = match ahead.project(path) {
+        Some(now) => now,
+        None => workspace.project_side(path, Some(&base))?,
+    };
     let mut item = Item {
         path: path.to_owned(),
         base,
@@ -287,10 +291,14 @@ fn block(workspace: &mut Workspace, items: &mut [Item]) -> Result<(), ErrorCode>
         }
     }
     // What is to go must be what it was: behind a link that the user has put in the way is something else.
+    let mut links: BTreeMap<String, bool> = BTreeMap::new();
     for item in items.iter_mut().filter(|item| item.after == Side::Absent && item.conflict.is_none()) {
         for parent in above(item).into_iter().filter(|parent| !after.contains_key(parent)) {
-            let stat = workspace.project.stat_at(PathFlags::empty(), &parent);
-            if stat.is_ok_and(|stat| stat.type_ == DescriptorType::SymbolicLink) {
+            let is_link = *links.entry(parent).or_insert_with_key(|parent| {
+                let stat = workspace.project.stat_at(PathFlags::empty(), parent);
+                stat.is_ok_and(|stat| stat.type_ == DescriptorType::SymbolicLink)
+            });
+            if is_link {
                 item.conflict = Some(Conflict::InTheWay);
             }
         }

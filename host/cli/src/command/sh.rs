@@ -108,7 +108,8 @@ fn converse(ground: &Ground) -> Outcome {
                 status = given.unwrap_or(status);
                 break;
             }
-            let start = ground.start(argv(&["--state", STATE, "-c", &line]), standard()?);
+            let last = status.to_string();
+            let start = ground.start(argv(&["--state", STATE, "--status", &last, "-c", &line]), standard()?);
             status = report(SHELL, &wait(shell.spawn(start), signals.as_mut()).await);
         }
         let _ = editor.save_history(&ground.history("shell-history.txt"));

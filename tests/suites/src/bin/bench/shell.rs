@@ -90,6 +90,6 @@ impl Bench {
         let digest = wardian_bundle::digest(&bytes);
         let key = wardian_bundle::plug_key(&digest, &wardian_bundle::digest(&workspace));
         let compose = || wardian_bundle::plug(&bytes, &workspace).map_err(|error| error.to_string());
-        Ok(Command::new(host, host.load_in_workspace("programs", &digest, &key, compose)?)?)
+        Ok(Command::new(host, host.for_commands().load_in_workspace("programs", &digest, &key, compose)?)?)
     }
 }

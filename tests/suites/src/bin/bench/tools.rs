@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command as System;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -22,6 +23,11 @@ const BYTES: usize = 1 << 30;
 /// Each is done so often, in turn; the best time of each counts, because others only add to it.
 const TURNS: usize = 3;
 const RATIO_MAX: f64 = 3.0;
+
+/// Megabytes (10^6 bytes) a second through a pipeline.
+const PIPES_RATE_MIN: f64 = 150.0;
+/// For all processes of a pipeline together, the shell included.
+const PIPES_MEMORY_MIB: &str = "128";
 
 /// In the texts of this checkout, here and there.
 const WORD: &str = "bounded";
@@ -67,6 +73,28 @@ pub fn run(bench: &Bench, table: &mut Table) -> Result<()> {
         }
         let best = |times: Vec<_>| times.into_iter().min().unwrap_or_default();
         table.ratio(what, ("native", best(theirs)), ("wardian", best(ours)), RATIO_MAX);
+    }
+    pipes(&project, &home, bench, table)
+}
+
+/// Four stages that pass on every byte, with no more memory than small inputs need.
+fn pipes(project: &Path, home: &Path, bench: &Bench, table: &mut Table) -> Result<()> {
+    for (what, script) in [
+        ("four stages, 1 GiB: processes", "head -c 1073741824 bytes | grep -v nothing | grep some | wc -c"),
+        ("four stages, 1 GiB: cat, tr, cat, wc", "cat bytes | tr s S | cat | wc -c"),
+    ] {
+        let mut wardian = System::new(bench.dist.join("wardian"));
+        wardian.env("WARDIAN_HOME", home).args(["sh", "--direct", "--max-memory", PIPES_MEMORY_MIB, "-c", script]);
+        let ours = timed(wardian.current_dir(project))?;
+        let theirs = timed(System::new("dash").args(["-c", script]).env("LC_ALL", "C.UTF-8").current_dir(project))?;
+        let rate = |time: Duration| BYTES as f64 / 1e6 / time.as_secs_f64();
+        let figure = format!("{:.0} MB/s; dash {:.0} MB/s", rate(ours), rate(theirs));
+        table.row(
+            what,
+            figure,
+            &format!("{PIPES_RATE_MIN} MB/s in {PIPES_MEMORY_MIB} MiB"),
+            rate(ours) >= PIPES_RATE_MIN,
+        );
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::iter::zip;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -110,11 +111,25 @@ impl Case {
             };
             let stdout = String::from_utf8_lossy(&done.stdout).into_owned();
             let wanted = values(&mut outputs.iter().map(String::as_str));
-            wanted.is_some() && values(&mut stdout.lines()) == wanted
+            values(&mut stdout.lines())
+                .zip(wanted)
+                .is_some_and(|(seen, wanted)| seen.len() == wanted.len() && zip(&seen, &wanted).all(same))
         } else {
             false
         };
         (!right).then(told)
+    }
+}
+
+/// Whether two JSON values are the same, where a number is its value and not how it is written: `2` is `2.0`.
+fn same((a, b): (&Value, &Value)) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && zip(a, b).all(same),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same((value, other))))
+        }
+        _ => a == b,
     }
 }
 
@@ -139,4 +154,22 @@ fn sh(home: &Path, scratch: &Path, arguments: &[&str], stdin: &[u8]) -> Result<D
         stdout: output.stdout,
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_by_value() {
+        let is_same = |a: &str, b: &str| same((&serde_json::from_str(a).unwrap(), &serde_json::from_str(b).unwrap()));
+        for (a, b) in [("2", "2.0"), ("[1, {\"a\": 20e-1}]", "[1.0, {\"a\": 2}]"), ("-0", "0"), ("\"2\"", "\"2\"")] {
+            assert!(is_same(a, b), "{a} {b}");
+        }
+        for (a, b) in [("2", "3"), ("2", "\"2\""), ("[1]", "[1, 1]"), ("{\"a\": 1}", "{\"b\": 1}"), ("null", "0")] {
+            assert!(!is_same(a, b), "{a} {b}");
+        }
+        // Larger than what a double tells apart.
+        assert!(!is_same("9007199254740992", "9007199254740993"));
+    }
 }
