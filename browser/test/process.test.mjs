@@ -50,6 +50,8 @@ test("processes in pipelines, with files and each other", { timeout: 120_000 }, 
   ].join("\n");
   const expected = "inner\n4\nPIPED\nx\ny\ncba\n";
   assert.deepEqual(await sh(script), { status: 0, stdout: expected, stderr: "" });
+  // Of two pipes that the shell does not read itself, it waits for neither alone.
+  assert.equal((await sh("seq 3 | cat | wc -c")).stdout, "6\n");
   // A reader that stops ends its writer.
   assert.equal((await sh("python3 -c 'while True: print(1)' | python3 -c 'print(input())'")).stdout, "1\n");
   const bulk = "python3 -c \"print('x' * 300000)\" | sh -c cat | python3 -c 'print(len(input()))'";

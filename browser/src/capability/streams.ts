@@ -69,6 +69,11 @@ export class InputStream {
     return this.#reader.read(size(length));
   }
 
+  /** At most `length` bytes of what can be had without a wait for somebody else: files are read. */
+  async readNow(length: number): Promise<Uint8Array> {
+    return this.#reader.readLater ? this.#reader.readLater(length) : this.#reader.read(length);
+  }
+
   async blockingRead(length: bigint): Promise<Uint8Array> {
     const wanted = size(length);
     if (wanted === 0) return new Uint8Array();
@@ -158,8 +163,14 @@ export class OutputStream {
     await this.blockingWriteAndFlush(new Uint8Array(Number(length)));
   }
 
+  /** Moves what is there, which may be nothing: whoever splices several streams waits for none of them alone. */
   async splice(source: InputStream, length: bigint): Promise<bigint> {
-    return this.blockingSplice(source, length);
+    const room = Math.min(this.#writer.room(), size(length));
+    if (room === 0) return 0n;
+    const bytes = await source.readNow(room);
+    if (this.#writer.writeLater) await this.#writer.writeLater(bytes.slice());
+    else this.#writer.write(bytes);
+    return BigInt(bytes.length);
   }
 
   async blockingSplice(source: InputStream, length: bigint): Promise<bigint> {
