@@ -80,12 +80,16 @@ fn run_all(workspace: &Workspace, tests: &Path, modules: &[String]) -> Result<BT
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || -> Result<()> {
         let scratch = process::scratch("python-tests")?;
+        // Not below the project, which the scratch folder is.
+        let home = process::scratch("python-tests-home")?;
         process::capture(Command::new("cp").arg("-r").arg(tests).arg(scratch.join("test")), MINUTE)?;
-        fs::copy(workspace.root.join(FOLDER).join("module.py"), scratch.join("module.py"))?;
+        for file in ["module.py", "skipped.txt"] {
+            fs::copy(workspace.root.join(FOLDER).join(file), scratch.join(file))?;
+        }
         while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut wardian = Command::new(workspace.dist.join("wardian"));
             wardian.args(["python", "--direct", "--max-seconds", SECONDS_MAX, "-C"]).arg(&scratch);
-            wardian.env("WARDIAN_HOME", scratch.join("home")).args(["module.py", module]);
+            wardian.env("WARDIAN_HOME", &home).args(["module.py", module]);
             let outcome = match process::capture(&mut wardian, 10 * MINUTE) {
                 Ok(text) => read(&text).unwrap_or_else(|error| lost(&error)),
                 Err(error) => lost(&error),
@@ -95,7 +99,9 @@ fn run_all(workspace: &Workspace, tests: &Path, modules: &[String]) -> Result<BT
             eprintln!("  {module}: {} ran, {failed} failed {what}", outcome.ran);
             outcomes.lock().expect("no worker panics").insert(module.clone(), outcome);
         }
-        fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))
+        [scratch, home].into_iter().try_for_each(|folder| {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
+        })
     };
     std::thread::scope(|scope| {
         let workers = [scope.spawn(work), scope.spawn(work)];
@@ -106,7 +112,12 @@ fn run_all(workspace: &Workspace, tests: &Path, modules: &[String]) -> Result<BT
 
 fn lost(error: &anyhow::Error) -> Outcome {
     let text = format!("{error:#}");
-    let last = text.lines().rev().find(|line| line.contains("wardian:")).unwrap_or("it said nothing").to_owned();
+    let last = text
+        .lines()
+        .rev()
+        .find(|line| line.contains("wardian:") || line.starts_with("error:"))
+        .unwrap_or("it said nothing")
+        .to_owned();
     Outcome { lost: Some(last), ..Outcome::default() }
 }
 

@@ -168,7 +168,7 @@ impl<'a> File<'a> {
         Some(match letter {
             'a' => format!("{:o}", self.mode & 0o7777),
             'A' => uucore::fs::display_permissions_unix(self.mode, true),
-            'b' => self.data.len().div_ceil(512).to_string(),
+            'b' => (self.data.len().next_multiple_of(4096) / 512).to_string(),
             'B' => "512".to_owned(),
             'd' | 'D' => "0".to_owned(),
             'f' => format!("{:x}", self.mode),

@@ -101,9 +101,11 @@ pub const AS_PROCESSES: &[&str] = &[
     "tsort",
     "unexpand",
     "uniq",
+    "unzip",
     "wc",
     "xxd",
     "yes",
+    "zip",
 ];
 
 /// Whether a command that a component has runs as a process, or inside although there is one.

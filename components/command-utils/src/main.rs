@@ -9,6 +9,7 @@ mod find;
 mod link;
 mod pack;
 mod patch;
+mod zip;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -46,6 +47,8 @@ fn run() -> i32 {
         "find" => find::run(arguments),
         "hexdump" => dump::hexdump::run(arguments),
         "patch" => patch::run(arguments),
+        "zip" => zip::pack::run(arguments),
+        "unzip" => zip::unpack::run(arguments),
         "strings" => dump::strings::run(arguments),
         "uudecode" | "uuencode" => dump::uu::run(&name, arguments),
         "xxd" => dump::xxd::run(arguments),

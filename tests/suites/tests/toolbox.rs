@@ -179,3 +179,29 @@ fn databases_are_sqlites_own() {
         assert_eq!(counted, "ok\n3\n");
     }
 }
+
+#[test]
+fn zip_archives_are_read_by_others_and_others_are_read() {
+    let world = World::new();
+    world.file("d/a.txt", "text\n");
+    world.file("d/e/b.txt", "more\n");
+    let run = |script: &str, shown: &str| {
+        let done = sh(&world, script).exits(0);
+        assert_eq!(done.stdout, shown, "{script}\n{done}");
+    };
+    run(
+        "chmod 755 d/a.txt; zip -rq9 a.zip d -x '*b.txt'; python3 -c \"import zipfile; z = zipfile.ZipFile('a.zip'); \
+         print(z.namelist(), z.testzip(), z.read('d/a.txt'), oct(z.getinfo('d/a.txt').external_attr >> 16 & 0o777))\"",
+        "['d/', 'd/a.txt', 'd/e/'] None b'text\\n' 0o755\n",
+    );
+    run(
+        "zip a.zip d/e/b.txt; unzip -l a.zip | tail -1; unzip -q a.zip -d out; cat out/d/e/b.txt; stat -c %a out/d/a.txt",
+        "  adding: d/e/b.txt\n       10                     4 files\nmore\n755\n",
+    );
+    run(
+        "python3 -c \"import zipfile; zipfile.ZipFile('p.zip', 'w', zipfile.ZIP_DEFLATED).writestr('../x', 'y' * 99)\"; \
+         unzip -q p.zip 2>/dev/null; echo $?; ls ../x 2>/dev/null; unzip -p a.zip '*b.txt'",
+        "1\nmore\n",
+    );
+    sh(&world, "echo no > n.zip; unzip n.zip").exits(9).says(&["n.zip"]);
+}
