@@ -22,6 +22,9 @@ use crate::stdin;
 /// A script's time is bounded by whoever starts the shell: the limits of its process.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// The machine's own is not the sandbox's business.
+const HOST_NAME: &str = "wardian";
+
 /// Functions and sourced files in each other. The stack that a process has is enough for it: see build.rs.
 const DEPTH_MAX: usize = 300;
 
@@ -154,6 +157,7 @@ fn shell() -> Bash {
         .memory_limits(memory())
         .builtin_filter(|name| !LEFT_OUT.contains(&name))
         .command("yes", Yes)
+        .hostname(HOST_NAME)
         .command_resolver(Arc::new(Refusals));
     for (name, value) in std::env::vars() {
         shell = shell.env(name, value);

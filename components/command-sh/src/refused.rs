@@ -20,6 +20,10 @@ fn reason(name: &str) -> Option<&'static str> {
             "this sandbox has no compilers: programs cannot be built or run in it"
         }
         "sudo" | "su" | "doas" => "this sandbox has no other users: run the command itself",
+        "free" | "uptime" | "df" => "this sandbox does not see the machine: not its memory, its load or its disks",
+        "ps" | "pgrep" | "pkill" => {
+            "this sandbox sees no processes but the shell's jobs: `jobs` lists them, `kill %N` ends one"
+        }
         "docker" | "podman" | "kubectl" => "this sandbox runs no containers",
         "systemctl" | "service" | "journalctl" => "this sandbox has no services",
         "vim" | "vi" | "nvim" | "nano" | "emacs" | "less" | "more" | "top" | "htop" | "man" => {
@@ -59,8 +63,9 @@ impl Builtin for Refused {
     }
 }
 
-/// Built-in imitations of such programs, which would only seem to work.
+/// Built-in imitations of such programs, which would only seem to work: they make something up, or files that nothing else
+/// reads.
 pub const LEFT_OUT: &[&str] = &[
-    "vi", "vim", "nano", "less", "more", "ssh", "scp", "sftp", "git", "sudo", "su", "doas", "curl", "wget", "http",
-    "parallel", "retry",
+    "vi", "vim", "nano", "less", "more", "man", "ssh", "scp", "sftp", "git", "sudo", "su", "doas", "curl", "wget",
+    "http", "parallel", "retry", "zip", "unzip", "free", "uptime", "df", "ps", "pgrep", "pkill", "nproc",
 ];

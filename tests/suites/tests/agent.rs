@@ -25,7 +25,6 @@ const NOT_COMPARED: &[(&str, &str)] = &[
     ("link", "the shell makes no second names of a file"),
     ("mktemp", "another name each time"),
     ("nice", "it starts programs, which uutils' cannot under WASI"),
-    ("nproc", "the process knows one processor"),
     ("sh", "the shell itself"),
     ("tty", "there is none"),
     ("uname", "the shell shows a system that scripts know"),
@@ -215,6 +214,10 @@ fn what_is_not_supported_is_refused() {
         ("xz --nothing README.md", 1),
         ("ls --nothing", 2),
         ("no-such-command", 127),
+        // Nothing is made up about the machine.
+        ("free -m", 127),
+        ("ps aux", 127),
+        ("df -h", 127),
     ] {
         let done = world.wardian(&["sh", "-c", script]).exits(status);
         assert!(!done.stderr.is_empty(), "{script}: nothing is said");
