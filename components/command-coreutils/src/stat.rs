@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(shown(&["-c", "%s|%5s|%-5s|%05s|%F|%%|%q", file]), "5|    5|5    |00005|regular file|%|?\n");
         assert_eq!(shown(&["--printf=%Y %.1Y\\t%.3Y\\x21\\041\\n", file]), "1 1.5\t1.500!!\n");
         assert_eq!(shown(&["-c", "%n", "--", file]), format!("{file}\n"));
-        assert!(shown(&[file]).starts_with(&format!("  File: {file}\n  Size: 5         \tBlocks: 1   ")));
+        assert!(shown(&[file]).starts_with(&format!("  File: {file}\n  Size: 5         \tBlocks: 8   ")));
         assert_eq!(since_epoch(UNIX_EPOCH - Duration::from_millis(1)), (-1, 999_000_000));
         for wrong in [&["-q", "f"][..], &["-c"], &["--what", "f"], &[]] {
             assert!(Options::parse(wrong.iter().map(|word| (*word).to_owned())).is_err(), "{wrong:?}");
