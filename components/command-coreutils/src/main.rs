@@ -124,18 +124,13 @@ fn texts(name: &str) -> &str {
 /// Asked by uutils' `ls`, as patches/uu_ls has it: what `st_mode` is elsewhere.
 #[unsafe(no_mangle)]
 extern "Rust" fn wardian_mode(path: &Path, metadata: &std::fs::Metadata) -> u32 {
-    let (kind, unknown) = if metadata.is_dir() {
-        (mode::S_IFDIR, 0o755)
-    } else if metadata.is_symlink() {
-        (mode::S_IFLNK, 0o777)
-    } else if metadata.is_file() {
-        (mode::S_IFREG, command_kit::modes::OF_FILES)
-    } else {
-        (mode::S_IFCHR, 0o666)
+    let kind = match metadata.file_type() {
+        kind if kind.is_dir() => mode::S_IFDIR,
+        kind if kind.is_symlink() => mode::S_IFLNK,
+        kind if kind.is_file() => mode::S_IFREG,
+        _ => mode::S_IFCHR,
     };
-    // What went meanwhile is shown as what it was.
-    let known = command_kit::modes::get(path, !metadata.is_symlink()).ok().flatten();
-    kind | known.unwrap_or(unknown)
+    kind | command_kit::modes::shown(path, metadata.file_type())
 }
 
 /// Called by uutils' `mkdir`, as patches/uu_mkdir has it.
@@ -151,13 +146,8 @@ extern "Rust" fn wardian_set_mode(path: &Path, mode: u32) -> io::Result<()> {
 /// Called by uutils' `cp`, as patches/uu_cp has it, for a file that is new.
 #[unsafe(no_mangle)]
 extern "Rust" fn wardian_copy_mode(from: &Path, to: &Path) {
-    let (mode, at) = (command_kit::modes::get(from, true), command_kit::modes::get(to, true));
-    if let (Ok(Some(mode)), Ok(at)) = (mode, at)
-        && at != Some(mode)
-    {
-        // As elsewhere, bits that cannot be set are no reason for a copy to fail.
-        let _ = command_kit::modes::set(to, mode);
-    }
+    // As elsewhere, bits that cannot be set are no reason for a copy to fail.
+    let _ = command_kit::modes::copy(from, to);
 }
 
 /// Called by uutils' `ln`, `cp` and `mv`, as patches has them.

@@ -1,7 +1,7 @@
 //! Permission bits, which std does not have under WASI: `wardian:workspace/modes`, by path.
 
-#[cfg(not(target_os = "wasi"))]
-use std::io::Error;
+use std::fs::FileType;
+use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 #[cfg(target_os = "wasi")]
@@ -9,6 +9,32 @@ pub use wasi::{get, set};
 
 /// What is shown of files whose bits nobody knows: all can be run, as nothing forbids it.
 pub const OF_FILES: u32 = 0o755;
+
+/// The nine bits to show of what is at a path, which has this type: a link's own, not those of what it leads to.
+pub fn shown(path: &Path, kind: FileType) -> u32 {
+    if kind.is_symlink() {
+        return 0o777;
+    }
+    // What went meanwhile is shown as what it was.
+    get(path, true).ok().flatten().unwrap_or(match kind {
+        kind if kind.is_dir() || kind.is_file() => OF_FILES,
+        _ => 0o666,
+    })
+}
+
+/// Gives one file the bits of another, where anybody knows them.
+///
+/// # Errors
+/// When bits that are known can be read or set no more. `Unsupported` is none.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    match (get(from, true)?, get(to, true)?) {
+        (Some(mode), at) if at != Some(mode) => match set(to, mode) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+            result => result,
+        },
+        _ => Ok(()),
+    }
+}
 
 #[cfg(target_os = "wasi")]
 mod wasi {

@@ -72,7 +72,7 @@ impl FsBackend for Files {
 
     async fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         fs::copy(from, to)?;
-        Ok(copy_mode(from, to)?)
+        Ok(command_kit::modes::copy(from, to)?)
     }
 
     async fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
@@ -115,13 +115,5 @@ fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     match command_kit::modes::set(path, mode & 0o777) {
         Err(error) if error.kind() == ErrorKind::Unsupported => fs::metadata(path).map(drop),
         result => result,
-    }
-}
-
-fn copy_mode(from: &Path, to: &Path) -> std::io::Result<()> {
-    let (from, at) = (command_kit::modes::get(from, true)?, command_kit::modes::get(to, true)?);
-    match from {
-        Some(mode) if from != at => set_mode(to, mode),
-        _ => Ok(()),
     }
 }

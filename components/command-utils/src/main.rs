@@ -6,7 +6,6 @@ mod diff;
 mod dump;
 mod file;
 mod find;
-mod link;
 mod pack;
 mod patch;
 mod zip;

@@ -117,9 +117,14 @@ fn what_cannot_be_done_is_said() {
 fn find_knows_permissions_owners_and_files_to_write_to() {
     let world = world();
     for (script, stdout) in [
-        ("find text.txt -perm -400 -executable", "text.txt\n"),
+        ("chmod 640 text.txt; find text.txt -perm -400 -perm 640 ! -perm /001 ! -executable", "text.txt\n"),
+        ("chmod u+x text.txt; find text.txt -perm /100 -executable", "text.txt\n"),
+        ("chmod a-w text.txt; find text.txt -readable ! -writable; chmod u+w text.txt", "text.txt\n"),
         ("find text.txt -perm 000; find text.txt -user root -o -print 2>&1 | head -1 | cut -c1-5", "find:\n"),
-        ("find text.txt -printf '%m %M\\n'", "755 -rwxr-xr-x\n"),
+        ("find text.txt -printf '%m %M %u\\n'", "740 -rwxr----- sandbox\n"),
+        ("find text.txt -user sandbox -ls | awk '{ print $2, $3, $4 }'", "-rwxr----- sandbox sandbox\n"),
+        ("echo text.txt | cpio -o --quiet | cpio -itv --quiet | cut -c1-10", "-rwxr-----\n"),
+        ("uuencode text.txt x | head -1; uuencode text.txt x | uudecode; stat -c %a x", "begin 740 x\n740\n"),
         ("find . -name 'e*' -fprint list; cat list", "./empty\n"),
         (
             "yes n | find text.txt -ok echo {} \\; 2>/dev/null; yes | find text.txt -ok echo {} \\; 2>/dev/null",

@@ -260,14 +260,14 @@ impl All<'_> {
         let data = self.data(name)?;
         let modified =
             data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_secs());
-        // There are no permission bits to tell.
+        let bits = command_kit::modes::shown(Path::new(name), data.file_type());
         let (mode, links, size, content): (_, _, _, Box<dyn Read>) = if data.is_dir() {
-            (FOLDER | 0o755, 2, 0, Box::new(io::empty()))
+            (FOLDER | bits, 2, 0, Box::new(io::empty()))
         } else if data.is_symlink() {
             let target = fs::read_link(name)?.into_os_string().into_encoded_bytes();
-            (LINK | 0o777, 1, target.len() as u64, Box::new(io::Cursor::new(target)))
+            (LINK | bits, 1, target.len() as u64, Box::new(io::Cursor::new(target)))
         } else {
-            (FILE | 0o644, 1, data.len(), Box::new(File::open(name)?))
+            (FILE | bits, 1, data.len(), Box::new(File::open(name)?))
         };
         let mut sum = 0_u32;
         if self.options.form == Form::Crc && mode & FILE == FILE && !data.is_symlink() {
@@ -370,14 +370,18 @@ impl All<'_> {
                     known.push(path.to_owned());
                 }
                 let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                self.date(&file, entry.modified)
+                self.date(&file, entry.modified)?;
+                drop(file);
+                // As elsewhere, bits that cannot be set are no reason to fail.
+                let _ = command_kit::modes::set(path, entry.mode & 0o777);
+                Ok(())
             }
             LINK => {
                 let mut target = Vec::new();
                 content.take(TARGET_BYTES_MAX).read_to_end(&mut target)?;
                 let target =
                     String::from_utf8(target).map_err(|_| io::Error::other("where the link leads is no text"))?;
-                crate::link::make(Path::new(&target), path)
+                command_kit::links::create(Path::new(&target), path)
             }
             _ => Err(io::Error::other("is neither a file, a folder nor a link, and there are no others here")),
         }

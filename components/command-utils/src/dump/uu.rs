@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +12,8 @@ use lexopt::{Arg, Parser, ValueExt};
 const DONE: i32 = 0;
 const FAILURE: i32 = 1;
 
-/// Of what is no file, where there are no permissions to tell.
-const MODE: &str = "744";
+/// Bits of what is no file.
+const MODE: u32 = 0o744;
 
 /// A line that is longer is none of theirs.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -61,10 +62,13 @@ fn encode(arguments: Vec<OsString>) -> Result<(), String> {
         _ => return Err("it takes the name that the file gets, after the file itself if it is not stdin".to_owned()),
     };
     let told = |error: io::Error| format!("{path}: {}", crate::reason(&error));
-    let mode = if path == "-" { MODE } else { "644" };
     let mut source = super::open(path).map_err(told)?;
+    let mode = match std::fs::metadata(path) {
+        Ok(data) if path != "-" => command_kit::modes::shown(Path::new(path), data.file_type()),
+        _ => MODE,
+    };
     let mut to = BufWriter::new(io::stdout());
-    writeln!(to, "begin{} {mode} {called}", if base64 { "-base64" } else { "" }).map_err(write_error)?;
+    writeln!(to, "begin{} {mode:03o} {called}", if base64 { "-base64" } else { "" }).map_err(write_error)?;
     let mut bytes = [0; 45];
     loop {
         let count = super::fill(&mut source, &mut bytes).map_err(told)?;
@@ -140,7 +144,7 @@ fn next_line(source: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
 }
 
 fn one(mut source: impl BufRead, output: Option<&str>) -> Result<(), String> {
-    let (base64, called) = loop {
+    let (base64, mode, called) = loop {
         let line = next_line(&mut source)?.ok_or("there is no `begin' line")?;
         let line = String::from_utf8_lossy(&line).into_owned();
         let mut words = line.splitn(3, ' ');
@@ -148,7 +152,7 @@ fn one(mut source: impl BufRead, output: Option<&str>) -> Result<(), String> {
         let mode = words.next().unwrap_or_default();
         let is_mode = !mode.is_empty() && mode.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
         if let (true, "begin" | "begin-base64", Some(called)) = (is_mode, kind, words.next()) {
-            break (kind == "begin-base64", called.to_owned());
+            break (kind == "begin-base64", mode.to_owned(), called.to_owned());
         }
     };
     let target = output.unwrap_or(&called);
@@ -182,7 +186,12 @@ fn one(mut source: impl BufRead, output: Option<&str>) -> Result<(), String> {
     if !held.is_empty() {
         return Err("it is no base64: it ends in the midst of a group".to_owned());
     }
-    to.flush().map_err(write_error)
+    to.flush().map_err(write_error)?;
+    if let (Ok(mode), false) = (u32::from_str_radix(&mode, 8), matches!(target, "-" | "/dev/stdout")) {
+        // As elsewhere, bits that cannot be set are no reason to fail.
+        let _ = command_kit::modes::set(Path::new(target), mode & 0o777);
+    }
+    Ok(())
 }
 
 fn bytes(line: &[u8]) -> Result<Vec<u8>, String> {

@@ -56,7 +56,8 @@ pub enum Expression {
     Owned,
     /// Of permission bits: these and no others, all of these, any of these.
     Permission(Bits, u32),
-    Executable,
+    /// One of these bits, of what a link leads to.
+    Allows(u32),
     /// The same file, under any name.
     Same(std::path::PathBuf),
     /// What is printed goes to this one of the files.
@@ -79,7 +80,7 @@ pub enum Bits {
 }
 
 /// The one user and group of the sandbox, whom all files belong to.
-pub const USER: (&str, &str) = ("user", "1000");
+pub const USER: (&str, &str) = ("sandbox", "1000");
 
 pub struct Execute {
     /// Only if stdin says so.
@@ -372,7 +373,8 @@ impl Parser<'_> {
                     time.ok_or_else(|| format!("I cannot figure out how to interpret ‘{text}’ as a date or time"))?,
                 )
             }
-            "-readable" | "-writable" => Expression::Owned,
+            "-readable" => Expression::Allows(0o444),
+            "-writable" => Expression::Allows(0o222),
             "-follow" => {
                 self.options.follows = Follows::Always;
                 Expression::True
@@ -448,7 +450,7 @@ impl Parser<'_> {
                 };
                 Expression::Permission(bits, permission(rest).ok_or_else(|| format!("invalid mode ‘{mode}’"))?)
             }
-            "-executable" => Expression::Executable,
+            "-executable" => Expression::Allows(0o111),
             "-user" | "-group" | "-uid" | "-gid" => {
                 let who = self.value(word)?;
                 if who == USER.1 || (who == USER.0 && matches!(word, "-user" | "-group")) {

@@ -331,7 +331,8 @@ impl<'a, W: Write> Find<'a, W> {
                     Bits::Any => *mode == 0 || has & mode != 0,
                 }
             }
-            Expression::Executable => fs::metadata(entry.path()).is_ok(),
+            Expression::Allows(bits) => fs::metadata(entry.path())
+                .is_ok_and(|data| command_kit::modes::shown(entry.path(), data.file_type()) & bits != 0),
             Expression::Same(file) => fs::canonicalize(entry.path()).is_ok_and(|real| real == *file),
             Expression::ToFile(number, printed) => {
                 let to = &mut self.files[*number];
@@ -404,9 +405,9 @@ fn agrees(command: &str, file: &str) -> io::Result<bool> {
     Ok(answer.trim_start().starts_with(['y', 'Y']))
 }
 
-/// As `stat` and `test -x` have it: there are no bits to tell, and everything can be run.
+/// As `stat` and `ls` have it.
 pub fn permission(entry: &Entry) -> u32 {
-    if entry.kind.is_symlink() { 0o777 } else { 0o755 }
+    command_kit::modes::shown(entry.path(), entry.kind)
 }
 
 fn letter(kind: FileType) -> char {

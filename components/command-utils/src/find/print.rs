@@ -119,8 +119,8 @@ fn value(directive: char, time: Option<char>, entry: &Entry) -> String {
         'm' => format!("{:o}", super::permission(entry)),
         'M' => {
             let kind = if entry.letter() == 'f' { '-' } else { entry.letter() };
-            let bit =
-                |at: u32| if super::permission(entry) >> at & 1 == 1 { ['x', 'w', 'r'][at as usize % 3] } else { '-' };
+            let mode = super::permission(entry);
+            let bit = |at: u32| if mode >> at & 1 == 1 { ['x', 'w', 'r'][at as usize % 3] } else { '-' };
             std::iter::once(kind).chain((0..9).rev().map(bit)).collect()
         }
         'u' | 'g' => USER.0.to_owned(),
@@ -161,7 +161,7 @@ fn format_time(entry: &Entry, form: &str) -> String {
 pub fn list(entry: &Entry, to: &mut impl Write) -> io::Result<()> {
     let bytes = entry.data().map_or(0, Metadata::len);
     let time = format_time(entry, "%b %e %H:%M");
-    write!(to, "{:6} {}", bytes.div_ceil(1024), if entry.letter() == 'f' { '-' } else { entry.letter() })?;
+    write!(to, "{:6} {}", bytes.div_ceil(1024), value('M', None, entry))?;
     write!(to, " {} {} {bytes:8} {time} {}", USER.0, USER.0, entry.shown)?;
     match value('l', None, entry) {
         target if target.is_empty() => writeln!(to),
