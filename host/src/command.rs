@@ -340,19 +340,15 @@ struct Streams {
 
 impl Streams {
     fn of(start: &Start, meter: &Arc<Meter>, broken: &Arc<AtomicBool>) -> Self {
-        let standard = |output: &Output| {
-            Switched::new(Standard { output: output.clone(), meter: meter.clone(), broken: broken.clone() })
-        };
+        let standard = |output| Switched::new(Standard::of(output, meter, broken));
         let (stdout, stderr) = (standard(&start.stdout), standard(&start.stderr));
         Self { stdin: Switched::new(start.stdin.clone()), stdout, stderr }
     }
 
     fn lead(&self, start: &Start, meter: &Arc<Meter>, broken: &Arc<AtomicBool>) {
-        let standard =
-            |output: &Output| Standard { output: output.clone(), meter: meter.clone(), broken: broken.clone() };
         self.stdin.set(start.stdin.clone());
-        self.stdout.set(standard(&start.stdout));
-        self.stderr.set(standard(&start.stderr));
+        self.stdout.set(Standard::of(&start.stdout, meter, broken));
+        self.stderr.set(Standard::of(&start.stderr, meter, broken));
     }
 }
 

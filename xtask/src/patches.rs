@@ -49,8 +49,9 @@ fn replace(cargo: &mut Command, workspace: &Workspace, root: &Path, components: 
     Ok(())
 }
 
-/// The folder with the changed crate, and the one with the published. Its name tells its content, and it is below the checkout: from both together follows
-/// that cargo calls it the same in every checkout, and never takes what it compiled from one content for another's.
+/// The folder with the changed crate, and the one with the published. The first one's name tells its content, and it is below
+/// the checkout: from both together follows that cargo calls it the same in every checkout, and never takes what it compiled
+/// from one content for another's.
 fn patched(workspace: &Workspace, root: &Path, patches: &Path) -> Result<(PathBuf, PathBuf)> {
     let name = patches.file_name().and_then(|name| name.to_str()).context("a folder has a name")?;
     let (version, source) = published(workspace, root, name)?;

@@ -1,7 +1,8 @@
 //! Makes `python_runtime.wasm`: CPython as a command component, with the packages that python-runtime/SOURCES.toml names.
 //!
 //! pip fetches what is linked and compares it with the hashes given there; python-runtime/build.py links it, and has its code
-//! optimized by Binaryen, which npm fetches with the tools of browser/. All are slow, so what they make is kept in the cache by the hash of everything that it follows from.
+//! optimized by Binaryen, which npm fetches with the tools of browser/. All are slow, so what they make is kept in the cache
+//! by the hash of everything that it follows from.
 
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;

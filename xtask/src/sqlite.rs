@@ -80,8 +80,9 @@ fn fetch(sqlite: &toml::Value, cache: &Path, work: &Path) -> Result<PathBuf> {
     process::run_logged(&mut npm, 10 * MINUTE, &cache.join("npm.log"))
         .with_context(|| format!("npm cannot fetch {package}"))?;
     let archive = workspace_file(work, "tgz").with_context(|| format!("`npm pack {package}` left no archive"))?;
-    let sum = process::capture(Command::new("sha256sum").arg(&archive), MINUTE)?;
-    let sum = sum.split(' ').next().unwrap_or_default();
+    let code = "import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())";
+    let sum = process::capture(python::python().args(["-c", code]).arg(&archive), MINUTE)?;
+    let sum = sum.trim();
     ensure!(sum == sha256, "{package} is not what it was: its SHA-256 is {sum}, not {sha256}; nothing was used");
     unpack(&archive, Some(member), work)?;
     unpack(&work.join(member), None, work)?;

@@ -46,27 +46,16 @@ struct Options {
 }
 
 pub fn run(arguments: impl Iterator<Item = String>) -> i32 {
-    let options = match Options::parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return 0;
-        }
-        Err(message) => {
-            eprintln!("stat: {message}\nTry 'stat --help' for more information.");
-            return 1;
-        }
+    let options = match command_kit::options("stat", HELP, 1, Options::parse(arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let (mut out, mut status) = (Vec::new(), 0);
     for name in &options.files {
         match File::look(name, options.follow) {
             Ok(file) => file.show(&options, &mut out),
             Err(error) => {
-                let reason = match error.kind() {
-                    io::ErrorKind::NotFound => "No such file or directory".to_owned(),
-                    _ => error.to_string(),
-                };
-                eprintln!("stat: cannot statx '{name}': {reason}");
+                eprintln!("stat: cannot statx '{name}': {}", command_kit::reason(&error));
                 status = 1;
             }
         }

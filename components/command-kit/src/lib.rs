@@ -32,6 +32,28 @@ macro_rules! program {
     };
 }
 
+/// What a program goes on with after its arguments were read, or the status that it ends with: 0 after its help was asked
+/// for (none), which is printed; `failure` after a line on stderr that says what is wrong.
+pub fn options<T>(name: &str, help: &str, failure: i32, read: Result<Option<T>, String>) -> Result<T, i32> {
+    match read {
+        Ok(Some(options)) => Ok(options),
+        Ok(None) => {
+            print!("{help}");
+            Err(0)
+        }
+        Err(message) => {
+            eprintln!("{name}: {message}\nTry '{name} --help' for more information.");
+            Err(failure)
+        }
+    }
+}
+
+/// An error as programs say it: std adds `(os error 44)`.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.clone(), |(text, _)| text.to_owned())
+}
+
 /// Ends the program with the lower eight bits of a status, as systems do.
 #[cfg(target_os = "wasi")]
 pub fn exit(status: i32) -> ! {

@@ -10,7 +10,9 @@ mod place;
 mod wget;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use command_kit::reason;
 
 command_kit::program!(run);
 
@@ -31,14 +33,8 @@ fn run() -> i32 {
     }
 }
 
-/// An error as programs say it: std adds `(os error 44)`.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error ").map_or(text.clone(), |(text, _)| text.to_owned())
-}
-
 /// Opens what is to be written. The devices are meant by their names, whatever there is below `/dev`.
-fn create(path: &std::path::Path, appends: bool) -> std::io::Result<Box<dyn std::io::Write>> {
+fn create(path: &Path, appends: bool) -> std::io::Result<Box<dyn std::io::Write>> {
     Ok(match path.to_str() {
         Some("/dev/null") => Box::new(std::io::sink()),
         Some("/dev/stdout") => Box::new(std::io::stdout()),
@@ -49,4 +45,16 @@ fn create(path: &std::path::Path, appends: bool) -> std::io::Result<Box<dyn std:
             Box::new(how.open(path)?)
         }
     })
+}
+
+/// The first of `a`, `a.1`, `a.2`, … that is free.
+fn free(path: &Path) -> std::io::Result<PathBuf> {
+    let mut tried = path.to_owned();
+    for number in 1..=1000 {
+        if !tried.try_exists()? {
+            return Ok(tried);
+        }
+        tried = PathBuf::from(format!("{}.{number}", path.display()));
+    }
+    Err(std::io::Error::other("there are too many files of that name"))
 }

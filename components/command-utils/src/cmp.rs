@@ -58,11 +58,11 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
             Arg::Short('l') | Arg::Long("verbose") => options.all = true,
             Arg::Short('s') | Arg::Long("quiet" | "silent") => options.quiet = true,
             Arg::Short('i') | Arg::Long("ignore-initial") => {
-                let text = value(&mut parser)?;
+                let text = crate::value(&mut parser)?;
                 let (one, two) = text.split_once(':').unwrap_or((&text, &text));
                 options.skip = [number(one)?, number(two)?];
             }
-            Arg::Short('n') | Arg::Long("bytes") => options.limit = Some(number(&value(&mut parser)?)?),
+            Arg::Short('n') | Arg::Long("bytes") => options.limit = Some(number(&crate::value(&mut parser)?)?),
             Arg::Long("help") => return Ok(None),
             Arg::Value(path) => options.paths.push(path.string().map_err(|_| "a file's name is no text")?),
             other => return Err(other.unexpected().to_string()),
@@ -80,10 +80,6 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
         _ => return Err(format!("extra operand '{}'", options.paths[2])),
     }
     Ok(Some(options))
-}
-
-fn value(parser: &mut Parser) -> Result<String, String> {
-    parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
 }
 
 fn number(text: &str) -> Result<u64, String> {

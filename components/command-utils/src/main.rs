@@ -29,6 +29,8 @@ mod bindings {
     });
 }
 
+use command_kit::reason;
+
 command_kit::program!(run);
 
 const NOT_FOUND: i32 = 127;
@@ -61,8 +63,18 @@ fn run() -> i32 {
     }
 }
 
-/// An error as programs say it: std adds `(os error 44)`.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error ").map_or(text.clone(), |(text, _)| text.to_owned())
+/// An argument as text.
+fn text(word: OsString) -> Result<String, String> {
+    word.into_string().map_err(|_| "an argument is no text".to_owned())
+}
+
+/// The value of the option that was read last.
+fn value(parser: &mut lexopt::Parser) -> Result<String, String> {
+    text(parser.value().map_err(|error| error.to_string())?)
+}
+
+/// Of an option, without its dashes.
+fn unsupported(name: &str) -> String {
+    let dashes = if name.chars().count() == 1 { "-" } else { "--" };
+    format!("option '{dashes}{name}' is not supported in this sandbox")
 }

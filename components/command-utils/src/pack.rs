@@ -46,19 +46,13 @@ struct Options {
 }
 
 pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
-    let options = match parse(name, arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!(
-                "Usage: {name} [-d] [-c] [-k] [-f] [-t] [-0 … -9] [FILE]...\n\
-                 Packs files, or unpacks them; without FILE, or where it is -, stdin to stdout."
-            );
-            return DONE;
-        }
-        Err(message) => {
-            eprintln!("{name}: {message}\nTry '{name} --help' for more information.");
-            return FAILURE;
-        }
+    let help = format!(
+        "Usage: {name} [-d] [-c] [-k] [-f] [-t] [-0 … -9] [FILE]...\n\
+         Packs files, or unpacks them; without FILE, or where it is -, stdin to stdout.\n"
+    );
+    let options = match command_kit::options(name, &help, FAILURE, parse(name, arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let mut status = DONE;
     for path in &options.paths {
@@ -97,12 +91,12 @@ fn parse(name: &str, arguments: Vec<OsString>) -> Result<Option<Options>, String
             Arg::Short('k') | Arg::Long("keep") => options.keep = true,
             Arg::Long("rm") if kind == Kind::Zstd => options.keep = false,
             Arg::Short('f') | Arg::Long("force") => options.force = true,
-            Arg::Short('o') if kind == Kind::Zstd => options.output = Some(value(&mut parser)?),
+            Arg::Short('o') if kind == Kind::Zstd => options.output = Some(crate::value(&mut parser)?),
             // There is one thread, and nobody to look on.
             Arg::Short('n' | 'N') | Arg::Long("no-name" | "name") if kind == Kind::Gzip => {}
             Arg::Long("fast") => options.level = 1,
             Arg::Long("best") => options.level = 9,
-            Arg::Short('T') | Arg::Long("threads") => drop(value(&mut parser)?),
+            Arg::Short('T') | Arg::Long("threads") => drop(crate::value(&mut parser)?),
             Arg::Short('q' | 'v' | 'e') | Arg::Long("quiet" | "verbose" | "extreme") => {}
             Arg::Short(digit) if digit.is_ascii_digit() => options.level = digit.to_digit(10).unwrap_or(6),
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
@@ -117,10 +111,6 @@ fn parse(name: &str, arguments: Vec<OsString>) -> Result<Option<Options>, String
         return Err("-o goes with one file".to_owned());
     }
     Ok(Some(options))
-}
-
-fn value(parser: &mut Parser) -> Result<String, String> {
-    parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
 }
 
 fn one(path: &str, options: &Options) -> io::Result<()> {

@@ -203,14 +203,18 @@ impl OutputStream for FileWriter {
 /// stdout or stderr of a process: counted, and its end if nobody reads any more.
 #[derive(Clone)]
 pub(crate) struct Standard {
-    pub(crate) output: Output,
-    pub(crate) meter: Arc<Meter>,
+    output: Output,
+    meter: Arc<Meter>,
     /// Set where a write found no reader; the process ends, as a signal would end it.
-    pub(crate) broken: Arc<AtomicBool>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Standard {
-    fn of<T>(&self, result: StreamResult<T>) -> StreamResult<T> {
+    pub(crate) fn of(output: &Output, meter: &Arc<Meter>, broken: &Arc<AtomicBool>) -> Self {
+        Self { output: output.clone(), meter: meter.clone(), broken: broken.clone() }
+    }
+
+    fn passed<T>(&self, result: StreamResult<T>) -> StreamResult<T> {
         if matches!(result, Err(StreamError::Closed)) {
             self.broken.store(true, Ordering::Release);
             return Err(StreamError::trap("broken pipe"));
@@ -247,7 +251,7 @@ impl Pollable for Standard {
 impl OutputStream for Standard {
     fn check_write(&mut self) -> StreamResult<usize> {
         let room = self.output.stream.get().check_write();
-        self.of(room)
+        self.passed(room)
     }
 
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
@@ -255,12 +259,12 @@ impl OutputStream for Standard {
             return Err(StreamError::trap("output-bytes-max reached"));
         }
         let written = self.output.stream.get().write(bytes);
-        self.of(written)
+        self.passed(written)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
         let flushed = self.output.stream.get().flush();
-        self.of(flushed)
+        self.passed(flushed)
     }
 }
 

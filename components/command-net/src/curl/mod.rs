@@ -171,7 +171,7 @@ impl Sink {
                         fs::create_dir_all(folder)?;
                     }
                     if self.keeps_existing {
-                        *path = free(path)?;
+                        *path = crate::free(path)?;
                     }
                     crate::create(path, self.appends)?
                 }
@@ -204,18 +204,6 @@ impl Sink {
             let _ = fs::remove_file(path);
         }
     }
-}
-
-/// The first of `a`, `a.1`, `a.2`, … that is free.
-pub fn free(path: &Path) -> io::Result<PathBuf> {
-    let mut tried = path.to_owned();
-    for number in 1..=1000 {
-        if !tried.try_exists()? {
-            return Ok(tried);
-        }
-        tried = PathBuf::from(format!("{}.{number}", path.display()));
-    }
-    Err(io::Error::other("there are too many files of that name"))
 }
 
 fn one(url: &str, output: &Output, options: &Options, told: &mut Told, report: &mut Report) -> Result<(), Failed> {

@@ -357,7 +357,7 @@ fn open(path: Option<&mut PathBuf>, resumes: bool, options: &Options) -> Result<
         fs::create_dir_all(folder).map_err(|error| Failed::files(folder, &error))?;
     }
     if !resumes && !options.resumes {
-        *path = crate::curl::free(path).map_err(|error| Failed::files(path, &error))?;
+        *path = crate::free(path).map_err(|error| Failed::files(path, &error))?;
     }
     let mut how = OpenOptions::new();
     how.create(true).write(true).append(resumes).truncate(!resumes);

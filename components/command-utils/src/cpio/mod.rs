@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use archive::{Entry, FILE, FOLDER, Form, LINK, Reader, TRAILER, Writer};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 
 const DONE: i32 = 0;
 const FAILURE: i32 = 2;
@@ -61,16 +61,9 @@ struct Options {
 }
 
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    let options = match parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return DONE;
-        }
-        Err(message) => {
-            eprintln!("cpio: {message}\nTry 'cpio --help' for more information.");
-            return FAILURE;
-        }
+    let options = match command_kit::options("cpio", HELP, FAILURE, parse(arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let mut all = All { options: &options, failed: false };
     let done = match options.act {
@@ -115,15 +108,13 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
             Arg::Value(word) => {
-                options.patterns.push(word.string().map_err(|_| "an argument is no text")?);
+                options.patterns.push(crate::text(word)?);
                 continue;
             }
             Arg::Short(letter) => letter.to_string(),
             Arg::Long(name) => name.to_owned(),
         };
-        let mut value = || -> Result<String, String> {
-            parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
-        };
+        let mut value = || crate::value(&mut parser);
         let mut acts = |one: Act| match act.replace(one) {
             Some(other) if other != one => Err("-o, -i and -p do not go together"),
             _ => Ok(()),
@@ -164,10 +155,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
             "no-preserve-owner" | "a" | "reset-access-time" | "B" | "absolute-filenames" | "sparse" => {}
             "C" | "io-size" | "block-size" => drop(value()?),
             "help" | "h" => return Ok(None),
-            other => {
-                let dashes = if other.len() == 1 { "-" } else { "--" };
-                return Err(format!("option '{dashes}{other}' is not supported in this sandbox"));
-            }
+            other => return Err(crate::unsupported(other)),
         }
     }
     options.act = match act {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 
 use super::Inputs;
 use super::hexdump_format::{Format, Offset};
@@ -40,16 +40,9 @@ struct Options {
 }
 
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    let options = match parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return DONE;
-        }
-        Err(message) => {
-            eprintln!("hexdump: {message}\nTry 'hexdump --help' for more information.");
-            return FAILURE;
-        }
+    let options = match command_kit::options("hexdump", HELP, FAILURE, parse(arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let mut inputs = Inputs::new("hexdump", &options.paths);
     let mut to = BufWriter::with_capacity(64 << 10, io::stdout());
@@ -68,15 +61,13 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
             Arg::Value(path) => {
-                options.paths.push(path.string().map_err(|_| "a file's name is no text")?);
+                options.paths.push(crate::text(path)?);
                 continue;
             }
             Arg::Short(letter) => letter.to_string(),
             Arg::Long(name) => name.to_owned(),
         };
-        let mut value = || -> Result<String, String> {
-            parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
-        };
+        let mut value = || crate::value(&mut parser);
         let ours: &[&str] = match name.as_str() {
             "b" | "one-byte-octal" => &forms::OCTAL_BYTES,
             "c" | "one-byte-char" => &forms::CHARACTERS,
@@ -112,10 +103,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
             "h" | "help" => return Ok(None),
             // There are no colours here in any case.
             "L" | "color" => drop(parser.optional_value()),
-            other => {
-                let dashes = if other.len() == 1 { "-" } else { "--" };
-                return Err(format!("option '{dashes}{other}' is not supported in this sandbox"));
-            }
+            other => return Err(crate::unsupported(other)),
         }
     }
     if options.formats.is_empty() {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 
 const DONE: i32 = 0;
 const FAILURE: i32 = 1;
@@ -34,16 +34,9 @@ Prints the texts of at least LEAST (4) characters in files, or in stdin.
 ";
 
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    let options = match parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return DONE;
-        }
-        Err(message) => {
-            eprintln!("strings: {message}\nTry 'strings --help' for more information.");
-            return FAILURE;
-        }
+    let options = match command_kit::options("strings", HELP, FAILURE, parse(arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let mut to = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut status = DONE;
@@ -90,15 +83,13 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
         }
         let argument = match argument {
             Arg::Value(path) => {
-                options.paths.push(path.string().map_err(|_| "a file's name is no text")?);
+                options.paths.push(crate::text(path)?);
                 continue;
             }
             Arg::Short(letter) => letter.to_string(),
             Arg::Long(name) => name.to_owned(),
         };
-        let mut value = || -> Result<String, String> {
-            parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
-        };
+        let mut value = || crate::value(&mut parser);
         match argument.as_str() {
             "a" | "all" => {}
             "f" | "print-file-name" => options.shows_name = true,
@@ -129,10 +120,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
                 digits.push_str(digit);
                 options.least = least(&digits)?;
             }
-            other => {
-                let dashes = if other.len() == 1 { "-" } else { "--" };
-                return Err(format!("option '{dashes}{other}' is not supported in this sandbox"));
-            }
+            other => return Err(crate::unsupported(other)),
         }
     }
     if options.paths.is_empty() {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 
 const DONE: i32 = 0;
 const FAILURE: i32 = 1;
@@ -32,10 +32,6 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
     }
 }
 
-fn text(value: OsString) -> Result<String, String> {
-    value.string().map_err(|_| "an argument is no text".to_owned())
-}
-
 fn write_error(error: io::Error) -> String {
     format!("write error: {}", crate::reason(&error))
 }
@@ -52,7 +48,7 @@ fn encode(arguments: Vec<OsString>) -> Result<(), String> {
                 );
                 return Ok(());
             }
-            Arg::Value(value) => operands.push(text(value)?),
+            Arg::Value(value) => operands.push(crate::text(value)?),
             other => return Err(other.unexpected().to_string()),
         }
     }
@@ -106,7 +102,7 @@ fn decode(arguments: Vec<OsString>) -> Result<(), String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Arg::Short('o') | Arg::Long("output-file") => {
-                output = Some(text(parser.value().map_err(|error| error.to_string())?)?);
+                output = Some(crate::value(&mut parser)?);
             }
             Arg::Long("help") => {
                 println!(
@@ -114,7 +110,7 @@ fn decode(arguments: Vec<OsString>) -> Result<(), String> {
                 );
                 return Ok(());
             }
-            Arg::Value(value) => paths.push(text(value)?),
+            Arg::Value(value) => paths.push(crate::text(value)?),
             other => return Err(other.unexpected().to_string()),
         }
     }

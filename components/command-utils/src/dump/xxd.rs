@@ -53,16 +53,9 @@ struct Options {
 
 pub fn run(arguments: Vec<OsString>) -> i32 {
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let options = match parse(&words) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return DONE;
-        }
-        Err(message) => {
-            eprintln!("xxd: {message}\n{HELP}");
-            return USAGE;
-        }
+    let options = match command_kit::options("xxd", HELP, USAGE, parse(&words)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let worked = if options.reverse { back(&options) } else { dump(&options) };
     match worked {

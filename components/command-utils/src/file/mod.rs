@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 
 const DONE: i32 = 0;
 const FAILURE: i32 = 1;
@@ -56,16 +56,9 @@ impl Kind {
 }
 
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    let options = match parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return DONE;
-        }
-        Err(message) => {
-            eprintln!("file: {message}\nTry 'file --help' for more information.");
-            return FAILURE;
-        }
+    let options = match command_kit::options("file", HELP, FAILURE, parse(arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
     };
     let width = options.paths.iter().map(|path| shown(path).chars().count()).max().unwrap_or(0);
     let (mut to, mut status) = (io::stdout().lock(), DONE);
@@ -107,11 +100,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
     let mut options = Options { pads: true, separator: ":".to_owned(), ..Options::default() };
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        let value = |parser: &mut Parser| -> Result<String, String> {
-            parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
-        };
         match argument {
-            Arg::Value(path) => options.paths.push(path.string().map_err(|_| "a file's name is no text")?),
+            Arg::Value(path) => options.paths.push(crate::text(path)?),
             Arg::Short('b') | Arg::Long("brief") => options.brief = true,
             Arg::Short('i') | Arg::Long("mime") => options.shows = Shows::Mime,
             Arg::Long("mime-type") => options.shows = Shows::MimeType,
@@ -121,9 +111,9 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
             Arg::Short('N') | Arg::Long("no-pad") => options.pads = false,
             Arg::Short('0') | Arg::Long("print0") => options.zero_ended = true,
             Arg::Short('E') => options.fails = true,
-            Arg::Short('F') | Arg::Long("separator") => options.separator = value(&mut parser)?,
+            Arg::Short('F') | Arg::Long("separator") => options.separator = crate::value(&mut parser)?,
             Arg::Short('f') | Arg::Long("files-from") => {
-                let list = value(&mut parser)?;
+                let list = crate::value(&mut parser)?;
                 let source = open(&list).map_err(|error| format!("{list}: {}", crate::reason(&error)))?;
                 for line in io::BufReader::new(source.take(BYTES)).lines() {
                     options.paths.push(line.map_err(|error| format!("{list}: {}", crate::reason(&error)))?);

@@ -62,11 +62,11 @@ fn parse_options(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
     let mut operands = Vec::new();
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Arg::Short('p') | Arg::Long("strip") => options.strip = Some(number(&value(&mut parser)?)?),
-            Arg::Short('i') | Arg::Long("input") => options.input = Some(value(&mut parser)?),
-            Arg::Short('d') | Arg::Long("directory") => options.folder = Some(value(&mut parser)?.into()),
-            Arg::Short('o') | Arg::Long("output") => options.output = Some(value(&mut parser)?),
-            Arg::Short('F') | Arg::Long("fuzz") => options.fuzz = Some(number(&value(&mut parser)?)?),
+            Arg::Short('p') | Arg::Long("strip") => options.strip = Some(number(&crate::value(&mut parser)?)?),
+            Arg::Short('i') | Arg::Long("input") => options.input = Some(crate::value(&mut parser)?),
+            Arg::Short('d') | Arg::Long("directory") => options.folder = Some(crate::value(&mut parser)?.into()),
+            Arg::Short('o') | Arg::Long("output") => options.output = Some(crate::value(&mut parser)?),
+            Arg::Short('F') | Arg::Long("fuzz") => options.fuzz = Some(number(&crate::value(&mut parser)?)?),
             Arg::Short('R') | Arg::Long("reverse") => options.reverse = true,
             Arg::Short('s') | Arg::Long("quiet" | "silent") => options.quiet = true,
             Arg::Short('b') | Arg::Long("backup") => options.backup = true,
@@ -86,10 +86,6 @@ fn parse_options(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
         Some(extra) => Err(format!("{extra}: extra operand")),
         None => Ok(Some(options)),
     }
-}
-
-fn value(parser: &mut Parser) -> Result<String, String> {
-    parser.value().map_err(|error| error.to_string())?.string().map_err(|_| "an argument is no text".to_owned())
 }
 
 fn number(text: &str) -> Result<usize, String> {

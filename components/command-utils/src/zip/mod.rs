@@ -3,8 +3,6 @@
 pub mod pack;
 pub mod unpack;
 
-use std::ffi::OsString;
-
 use zip::DateTime;
 
 const DONE: i32 = 0;
@@ -17,10 +15,6 @@ const NOTHING_UNPACKED: i32 = 11;
 const NOTHING_PACKED: i32 = 12;
 const CANNOT_WRITE: i32 = 15;
 const CANNOT_READ: i32 = 9;
-
-fn text(argument: OsString) -> Result<String, String> {
-    argument.into_string().map_err(|_| "an argument is no text".to_owned())
-}
 
 /// The archive may be named without its ending.
 fn archive_name(name: &str) -> String {
@@ -65,6 +59,7 @@ fn from_zip(time: DateTime) -> Option<std::time::SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
     use std::fs;
     use std::path::Path;
 
@@ -110,6 +105,21 @@ mod tests {
         assert_eq!(fs::read_to_string(at("none.zip")).unwrap(), "no archive", "nothing is lost");
         assert_eq!(pack::run(words(&format!("-q {} {}", at("new.zip"), at("missing")))), NOTHING_PACKED);
         assert!(!Path::new(&at("new.zip")).exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_to_where_it_is_in_itself_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        fs::create_dir_all(at("d/e")).unwrap();
+        fs::write(at("d/e/f"), "x").unwrap();
+        for link in ["d/one", "d/e/other"] {
+            std::os::unix::fs::symlink(folder.path().join("d"), at(link)).unwrap();
+        }
+        assert_eq!(pack::run(words(&format!("-rq {} {}", at("a.zip"), at("d")))), WARNING, "they are left out");
+        assert_eq!(unpack::run(words(&format!("-qj {} -d {}", at("a.zip"), at("out")))), DONE);
+        assert_eq!(fs::read_dir(at("out")).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `zip`.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
@@ -10,7 +11,7 @@ use lexopt::{Arg, Parser};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{BROKEN, CANNOT_WRITE, DONE, NOTHING_PACKED, WARNING, archive_name, patterns, text, to_zip};
+use super::{BROKEN, CANNOT_WRITE, DONE, NOTHING_PACKED, WARNING, archive_name, patterns, to_zip};
 
 const USAGE: i32 = 16;
 
@@ -32,23 +33,15 @@ struct Entry {
     name: String,
 }
 
+const HELP: &str = "\
+Usage: zip [-r] [-q] [-j] [-0 … -9] ARCHIVE FILE... [-x PATTERN...]
+Puts files into an archive, which is made if there is none.
+ -r  with what is in directories   -j  without the names of directories
+ -x  but not what a pattern takes  -q  without a word
+";
+
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    match parse(arguments) {
-        Ok(Some(options)) => pack(&options),
-        Ok(None) => {
-            println!(
-                "Usage: zip [-r] [-q] [-j] [-0 … -9] ARCHIVE FILE... [-x PATTERN...]\n\
-                 Puts files into an archive, which is made if there is none.\n\
-                 -r  with what is in directories   -j  without the names of directories\n\
-                 -x  but not what a pattern takes  -q  without a word"
-            );
-            DONE
-        }
-        Err(message) => {
-            eprintln!("zip: {message}\nTry 'zip --help' for more information.");
-            USAGE
-        }
-    }
+    command_kit::options("zip", HELP, USAGE, parse(arguments)).map_or_else(|status| status, |options| pack(&options))
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
@@ -57,8 +50,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Arg::Value(value) if is_excluding => excluded.push(text(value)?),
-            Arg::Value(value) => positional.push(text(value)?),
+            Arg::Value(value) if is_excluding => excluded.push(crate::text(value)?),
+            Arg::Value(value) => positional.push(crate::text(value)?),
             Arg::Short('r') | Arg::Long("recurse-paths") => options.recursive = true,
             Arg::Short('q') | Arg::Long("quiet") => options.quiet = true,
             Arg::Short('j') | Arg::Long("junk-paths") => options.junk_paths = true,
@@ -76,13 +69,11 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
 }
 
 fn pack(options: &Options) -> i32 {
-    let (mut entries, mut status) = (Vec::new(), DONE);
+    let mut found = Found { options, entries: Vec::new(), status: DONE };
     for path in &options.paths {
-        if let Err(error) = collect(path, options, &mut entries) {
-            eprintln!("zip warning: {path}: {}", crate::reason(&error));
-            status = WARNING;
-        }
+        found.add(path, false);
     }
+    let Found { entries, status, .. } = found;
     if entries.is_empty() {
         eprintln!("zip error: nothing to do ({})", options.archive);
         return NOTHING_PACKED;
@@ -112,30 +103,58 @@ fn pack(options: &Options) -> i32 {
     status
 }
 
-/// In the order of names, so that the same files make the same archive.
-fn collect(path: &str, options: &Options, entries: &mut Vec<Entry>) -> io::Result<()> {
-    let metadata = fs::metadata(path)?;
-    let name = path.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/');
-    let name = if options.junk_paths { name.rsplit('/').next().unwrap_or(name) } else { name };
-    let name = if metadata.is_dir() { format!("{name}/") } else { name.to_owned() };
-    let plain = |path: &str| path.trim_start_matches("./").to_owned();
-    let is_itself = plain(path) == plain(&options.archive);
-    if options.excluded.is_match(&name) || is_itself {
-        return Ok(());
+/// What is found below the paths that are named.
+struct Found<'a> {
+    options: &'a Options,
+    entries: Vec<Entry>,
+    status: i32,
+}
+
+impl Found<'_> {
+    fn left_out(&mut self, path: &str, why: &str) {
+        eprintln!("zip warning: {path}: {why}");
+        self.status = WARNING;
     }
-    if !metadata.is_dir() || !(options.junk_paths || matches!(name.as_str(), "/" | "./")) {
-        entries.push(Entry { path: path.to_owned(), name });
-    }
-    if metadata.is_dir() && options.recursive {
-        let mut below: Vec<String> = fs::read_dir(path)?
-            .filter_map(|entry| Some(format!("{}/{}", path.trim_end_matches('/'), entry.ok()?.file_name().to_str()?)))
-            .collect();
-        below.sort_unstable();
-        for path in below {
-            collect(&path, options, entries)?;
+
+    /// `is_below`: it was not named, but is in a directory that was.
+    fn add(&mut self, path: &str, is_below: bool) {
+        if let Err(error) = self.look(path, is_below) {
+            self.left_out(path, &crate::reason(&error));
         }
     }
-    Ok(())
+
+    /// In the order of names, so that the same files make the same archive.
+    fn look(&mut self, path: &str, is_below: bool) -> io::Result<()> {
+        let options = self.options;
+        let is_directory = fs::metadata(path)?.is_dir();
+        let name = path.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/');
+        let name = if options.junk_paths { name.rsplit('/').next().unwrap_or(name) } else { name };
+        let name = if is_directory { format!("{name}/") } else { name.to_owned() };
+        let is_itself = path.trim_start_matches("./") == options.archive.trim_start_matches("./");
+        if options.excluded.is_match(&name) || is_itself {
+            return Ok(());
+        }
+        if is_directory && is_below && fs::symlink_metadata(path)?.is_symlink() {
+            // It may lead to where it is in itself.
+            self.left_out(path, "it is a link to a directory: name it to have what is in it");
+            return Ok(());
+        }
+        if !is_directory || !(options.junk_paths || matches!(name.as_str(), "/" | "./")) {
+            self.entries.push(Entry { path: path.to_owned(), name });
+        }
+        if !is_directory || !options.recursive {
+            return Ok(());
+        }
+        let mut names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        names.sort_unstable();
+        for name in names {
+            match name.to_str() {
+                Some(name) => self.add(&format!("{}/{name}", path.trim_end_matches('/')), true),
+                None => self.left_out(&format!("{path}/{}", name.display()), "its name is no text"),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn write(
@@ -145,14 +164,15 @@ fn write(
     options: &Options,
 ) -> Result<(), zip::result::ZipError> {
     let mut writer = ZipWriter::new(BufWriter::new(File::create(new)?));
-    let mut known = Vec::new();
+    let names: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let mut replaced = HashSet::new();
     if let Some(mut old) = old {
         for at in 0..old.len() {
             let file = old.by_index_raw(at)?;
             let name = file.name()?.into_owned();
-            let is_replaced = entries.iter().any(|entry| entry.name == name);
-            known.push(name);
-            if !is_replaced {
+            if names.contains(name.as_str()) {
+                replaced.insert(name);
+            } else {
                 writer.raw_copy_file(file)?;
             }
         }
@@ -167,7 +187,7 @@ fn write(
         if let Some(mode) = mode {
             how = how.unix_permissions(mode);
         }
-        let verb = if known.contains(name) { "updating" } else { "  adding" };
+        let verb = if replaced.contains(name) { "updating" } else { "  adding" };
         if metadata.is_dir() {
             writer.add_directory(name.as_str(), how)?;
         } else {

@@ -10,7 +10,7 @@ use lexopt::{Arg, Parser};
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-use super::{CANNOT_READ, DONE, NOTHING_UNPACKED, WARNING, archive_name, from_zip, patterns, text};
+use super::{CANNOT_READ, DONE, NOTHING_UNPACKED, WARNING, archive_name, from_zip, patterns};
 
 const USAGE: i32 = 10;
 
@@ -45,29 +45,22 @@ struct Options {
     excluded: GlobSet,
 }
 
+const HELP: &str = "\
+Usage: unzip [-l | -p | -t] [-o | -n] [-q] [-j] ARCHIVE [PATTERN...] [-x PATTERN...] [-d DIR]
+Takes files out of an archive.
+ -l  lists them               -p  to stdout              -t  only looks whether they are whole
+ -o  replaces what is there   -n  leaves what is there   -j  without the names of directories
+";
+
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    match parse(arguments) {
-        Ok(Some(options)) => match unpack(&options) {
-            Ok(status) => status,
-            Err(message) => {
-                eprintln!("unzip: {message}");
-                CANNOT_READ
-            }
-        },
-        Ok(None) => {
-            println!(
-                "Usage: unzip [-l | -p | -t] [-o | -n] [-q] [-j] ARCHIVE [PATTERN...] [-x PATTERN...] [-d DIR]\n\
-                 Takes files out of an archive.\n\
-                 -l  lists them           -p  to stdout                -t  only looks whether they are whole\n\
-                 -o  replaces what is there   -n  leaves what is there     -j  without the names of directories"
-            );
-            DONE
-        }
-        Err(message) => {
-            eprintln!("unzip: {message}\nTry 'unzip --help' for more information.");
-            USAGE
-        }
-    }
+    let options = match command_kit::options("unzip", HELP, USAGE, parse(arguments)) {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    unpack(&options).unwrap_or_else(|message| {
+        eprintln!("unzip: {message}");
+        CANNOT_READ
+    })
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
@@ -76,8 +69,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Arg::Value(value) if is_excluding => excluded.push(text(value)?),
-            Arg::Value(value) => positional.push(text(value)?),
+            Arg::Value(value) if is_excluding => excluded.push(crate::text(value)?),
+            Arg::Value(value) => positional.push(crate::text(value)?),
             Arg::Short('l') => options.act = Act::List,
             Arg::Short('p') => options.act = Act::Print,
             Arg::Short('t') => options.act = Act::Test,
@@ -87,7 +80,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>, String> {
             Arg::Short('j') => options.junk_paths = true,
             Arg::Short('x') => is_excluding = true,
             Arg::Short('d') => {
-                options.folder = PathBuf::from(parser.value().map_err(|error| error.to_string())?);
+                options.folder = PathBuf::from(crate::value(&mut parser)?);
                 is_excluding = false;
             }
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
