@@ -24,7 +24,7 @@ after(() => browser?.close());
 test("the demo runs to its end, is reviewed, committed and taken back", { timeout: 120_000 }, async () => {
   const result = await page.evaluate(async (files) => {
     const project = await t.folder("story", files);
-    const agent = await t.createAgent({ project: { kind: "directory", handle: project } });
+    const agent = await t.createAgent({ project: { kind: "directory", handle: project }, onAsk: async () => "once" });
     const events = await t.run(agent, "Explore this project.");
     const { changes } = await agent.review.changes();
     const diff = await agent.review.diff("REPORT.md");
@@ -47,7 +47,7 @@ test("the demo runs to its end, is reviewed, committed and taken back", { timeou
       ...{ events, changes, diff, before: content.before, after, listed, untouched, commit, committed, nothing },
       ...{ undone, gone, again, journal, components, replay: replay ?? null, report },
     };
-  }, FILES);
+  }, { ...FILES, "copy.txt": FILES["a.txt"] });
   const types = result.events.map((event) => event.type);
   assert.equal(types.at(-1), "session.end");
   assert.equal(result.events.at(-1).stop, "done");
@@ -57,11 +57,16 @@ test("the demo runs to its end, is reviewed, committed and taken back", { timeou
   assert.equal(text.join(""), said.join(""));
   const failed = result.events.filter((event) => event.type === "tool.result" && event.error);
   assert.deepEqual(failed, []);
+  // The shell's pipelines, with Python in them.
+  assert.match(result.after, /6 lines of text\. The longest file is `a\.txt`, 2 lines\./);
+  assert.match(result.after, /1 file is a copy of another, 14 B\.\n\n- `a\.txt`, `copy\.txt`/);
+  const started = result.events.filter((event) => event.type === "process.start").map((event) => event.argv[0]);
+  assert.deepEqual(started.toSorted(), ["python3", "rg", "rg", "sh", "sh"]);
 
   assert.deepEqual(result.changes.map(({ path, kind }) => [path, kind]), [["REPORT.md", "added"]]);
   assert.equal(result.diff.linesAdded, result.after.split("\n").length - 1);
   assert.equal(result.before, undefined);
-  assert.deepEqual(result.listed, ["README.md", "REPORT.md", "a.txt", "src"]);
+  assert.deepEqual(result.listed, ["README.md", "REPORT.md", "a.txt", "copy.txt", "src"]);
   assert.equal(result.untouched, "NotFoundError");
   assert.equal(result.committed, result.after);
   assert.deepEqual(result.commit.after, [createHash("sha256").update(result.committed).digest("hex")]);
@@ -128,7 +133,7 @@ test("a session of a page is the native host's, and the other way round", { time
       mkdirSync(join(project, path, ".."), { recursive: true });
       writeFileSync(join(project, path), content);
     }
-    await must("run", "-m", "demo", "-C", project);
+    await must("run", "-m", "demo", "--approve", "all", "-C", project);
     const [{ session }] = JSON.parse(await must("sessions", "--json"));
     const zipped = {};
     const add = (path) => (zipped[`${session}/${path}`] = readFileSync(join(state, "sessions", session, path)));

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createGzip } from "node:zlib";
+import { constants as zlib, createBrotliCompress } from "node:zlib";
 import { chromium } from "playwright-core";
 
 export const DIST = resolve(process.env.WARDIAN_BROWSER ?? fileURLToPath(new URL("../../dist/browser", import.meta.url)));
@@ -25,7 +25,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Serves the package, packed as any server would, and counts the bytes. */
+/** Serves the package, packed as `wardian serve` sends it or a little worse, and counts the bytes. */
 export async function serve() {
   const counts = { bytes: 0, files: new Map() };
   const server = createServer(async (request, response) => {
@@ -60,8 +60,9 @@ export async function serve() {
     if (extname(file) === ".brotli") {
       stream.on("data", count).pipe(response);
     } else {
-      response.setHeader("Content-Encoding", "gzip");
-      stream.pipe(createGzip()).on("data", count).pipe(response);
+      response.setHeader("Content-Encoding", "br");
+      const packer = createBrotliCompress({ params: { [zlib.BROTLI_PARAM_QUALITY]: 9 } });
+      stream.pipe(packer).on("data", count).pipe(response);
     }
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

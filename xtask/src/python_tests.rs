@@ -158,6 +158,7 @@ fn judge(file: &Path, outcomes: &BTreeMap<String, Outcome>, bless: bool) -> Resu
     if !new.is_empty() {
         bail!("{} failures are not expected:\n  {}", new.len(), new.join("\n  "));
     }
+    ensure!(lost == 0, "{lost} modules ended before their tests did");
     ensure!(percent >= PASSED_PERCENT_MIN, "{percent:.1} % passed: the floor is {PASSED_PERCENT_MIN} %");
     Ok(())
 }
@@ -195,6 +196,10 @@ mod tests {
         judge(&file, &mostly, false).unwrap();
         let badly = outcomes("{\"ran\": 2, \"skipped\": 0, \"failed\": {\"A.test_a\": \"\"}}");
         assert!(judge(&file, &badly, false).unwrap_err().to_string().contains("floor"));
+        let mut lost = outcomes("{\"ran\": 100, \"skipped\": 0, \"failed\": {}}");
+        lost.insert("test_y".to_owned(), Outcome { lost: Some("wasm trap".to_owned()), ..Outcome::default() });
+        judge(&file, &lost, true).unwrap();
+        assert!(judge(&file, &lost, false).unwrap_err().to_string().contains("1 modules ended"));
         let gone = outcomes("{\"ran\": 0, \"skipped\": \"cannot be imported\", \"failed\": {}}");
         assert!(judge(&file, &gone, false).unwrap_err().to_string().contains("no test ran"));
     }

@@ -71,8 +71,27 @@ fn one_task_from_the_prompt_to_an_identical_replay() {
 fn the_demo_needs_no_prompt_and_replays() {
     let world = World::new();
     world.file("src/main.rs", "// TODO: more\nfn main() {}\n");
-    world.wardian(&["run"]).exits(0).prints(&["Project at a glance", "main.rs"]);
+    world.wardian(&["run"]).exits(0).prints(&["Project at a glance", "main.rs", "was not permitted"]);
     world.check(&world.session());
+}
+
+#[test]
+fn the_demo_counts_lines_and_finds_copies_with_pipelines() {
+    let world = World::new();
+    world.file("a:b/one.txt", "1\n2\n3\n");
+    world.file("two.txt", "1\n2\n3\n");
+    world.file("three.py", "x\n");
+    world.file("empty", "");
+    world.wardian(&["run", "--approve", "all"]).exits(0).prints(&[
+        "7 lines of text. The longest file is `a:b/one.txt`, 3 lines.",
+        "1 file is a copy of another, 6 B.",
+        "- `a:b/one.txt`, `two.txt`",
+    ]);
+    world.check(&world.session());
+
+    let world = World::new();
+    world.file("one.txt", "1\n");
+    world.wardian(&["run", "--approve", "all"]).exits(0).prints(&["Files that are the same\n\nNone.\n"]);
 }
 
 #[test]
