@@ -8,6 +8,9 @@ mod projects;
 
 use projects::{file, none, normal, numbered, small};
 
+/// How the demo's scripts begin.
+const SCRIPTS: &str = "Bash rg --count --sort path '' | awk -F: ', Bash rg --files --sort path | python3 -c '";
+
 const DEMO: &str = include_str!("../../../../bundles/default/demo.json");
 
 /// What a run showed: a line of text for each turn, the calls as `Tool input`, the answer.
@@ -65,8 +68,8 @@ fn run(tool: Tool) -> Run {
 /// `Tool subject` of every call, a line for each turn.
 fn calls(run: &Run) -> Vec<String> {
     let subject = |(tool, input): &(String, Value)| {
-        let subject = ["file_path", "path", "pattern"].iter().find_map(|key| input[*key].as_str());
-        format!("{tool} {}", subject.expect("a subject"))
+        let subject = ["file_path", "path", "pattern", "command"].iter().find_map(|key| input[*key].as_str());
+        format!("{tool} {}", subject.and_then(|subject| subject.lines().next()).expect("a subject"))
     };
     run.calls.iter().map(|calls| calls.iter().map(subject).collect::<Vec<_>>().join(", ")).collect()
 }
@@ -80,6 +83,7 @@ fn a_normal_project() {
             r"Glob **/*, ListDir ., Grep \b(TODO|FIXME)\b",
             "Grep src/big \"one\".rs, Grep old.py, Read README.md",
             "Read src/big \"one\".rs",
+            SCRIPTS,
         ]
     );
     assert_eq!(
@@ -98,6 +102,8 @@ fn a_normal_project() {
 | Rust         |     1,000 |    3.8 MiB |
 | TypeScript   |       120 |  878.9 KiB |
 | Other        |        34 |    1.0 MiB |
+
+1,234,567 lines of text. The longest file is `src/big \"one\".rs`, 9,000 lines.
 
 Last changed: `src/new.rs` on 2026-11-20.
 
@@ -120,6 +126,13 @@ The first one in `old.py`:
 
         2  # FIXME: wilts
 
+## Files that are the same
+
+3 files are copies of another, 2.0 KiB.
+
+- `a.rs`, `b.rs`, `c d.rs`
+- `e.md`, `f.md`
+
 ## How README.md begins
 
 > # Ferns
@@ -136,19 +149,19 @@ This was the demo: a scenario without a model, all from tool results.";
 
 #[test]
 fn an_empty_project() {
-    let empty = run(&|tool, _| small(tool, 0, json!([]), none()));
+    let empty = run(&|tool, input| small(tool, input, 0, json!([]), none()));
     assert_eq!(empty.calls.len(), 1);
     let report = "# Project at a glance\n\nThere is no file here to look at.\n\n---\n";
     assert!(empty.answer.starts_with(report), "{}", empty.answer);
-    let hidden = run(&|tool, _| small(tool, 0, json!([{"name": ".git", "kind": "directory"}]), none()));
+    let hidden = run(&|tool, input| small(tool, input, 0, json!([{"name": ".git", "kind": "directory"}]), none()));
     assert_eq!((empty.written, hidden.written.as_ref()), (None, None), "there is nothing to report");
     assert!(hidden.answer.contains("to look at, only hidden or ignored ones."), "{}", hidden.answer);
 }
 
 #[test]
 fn a_project_without_markers_or_readme() {
-    let run = run(&|tool, _| small(tool, 1, json!([{"name": "a.md", "kind": "file"}]), none()));
-    assert_eq!(run.calls.len(), 1, "there is nothing more to look at");
+    let run = run(&|tool, input| small(tool, input, 1, json!([{"name": "a.md", "kind": "file"}]), none()));
+    assert_eq!(calls(&run)[1..], [SCRIPTS], "there is nothing more to look at");
     let report = "\
 # Project at a glance
 
@@ -161,6 +174,10 @@ fn a_project_without_markers_or_readme() {
 ## TODO and FIXME
 
 None. Either all is done, or it is written elsewhere.
+
+## Files that are the same
+
+None.
 
 ---
 ";
@@ -182,11 +199,11 @@ fn a_readme_that_is_the_only_marked_file() {
                 let lines = [json!({"path": "readme.txt", "line": 2, "text": "TODO: write"})];
                 Ok(("…".into(), json!({"total_files": 1, "total_matches": 1, "files": files, "lines": lines})))
             }
-            _ => small(tool, 1, json!([{"name": "readme.txt", "kind": "file"}]), none()),
+            _ => small(tool, input, 1, json!([{"name": "readme.txt", "kind": "file"}]), none()),
         }
     };
     let run = run(&tool);
-    assert_eq!(calls(&run)[1..], ["Grep readme.txt, Read readme.txt", "Read readme.txt"]);
+    assert_eq!(calls(&run)[1..], ["Grep readme.txt, Read readme.txt", "Read readme.txt", SCRIPTS]);
     assert!(run.said[1].ends_with("the beginning of readme.txt and the largest marked file."), "{}", run.said[1]);
     let report = "\
 1 marker in 1 file.
@@ -198,6 +215,10 @@ The first one in `readme.txt`:
         1  Hello
         2  TODO: write
         3  Bye
+
+## Files that are the same
+
+None.
 
 ## How readme.txt begins
 
@@ -222,7 +243,7 @@ fn refused_tools_are_reported_not_hidden() {
 fn each_prompt_of_a_session_gets_its_own_report() {
     let (mut player, mut messages) = (player(DEMO), Vec::new());
     let first = play(&mut player, &mut messages, &normal);
-    let second = play(&mut player, &mut messages, &|tool, _| small(tool, 0, json!([]), none()));
+    let second = play(&mut player, &mut messages, &|tool, input| small(tool, input, 0, json!([]), none()));
     assert!(second.answer.contains("There is no file here"), "{}", second.answer);
     assert_eq!(play(&mut player, &mut messages, &normal).answer, first.answer);
     let resumed = play(&mut self::player(DEMO), &mut messages, &normal);
@@ -250,7 +271,8 @@ fn a_huge_project_stays_within_the_bounds() {
         }
     };
     let run = run(&tool);
-    assert_eq!(run.calls.len(), 2, "no marker was read, so there are no lines around it");
+    assert_eq!(calls(&run)[2..], [SCRIPTS], "no marker was read, so there are no lines around it");
+    assert!(run.answer.contains("I could not look for copies: gone."), "{}", run.answer);
     assert!(run.answer.contains("| Other        |   100,000 |    4.9 KiB |"), "{}", run.answer);
     assert!(run.answer.contains("000999.e999`"), "{}", run.answer);
 }

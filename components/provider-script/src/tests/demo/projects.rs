@@ -14,6 +14,18 @@ pub fn file(path: &str, bytes: u64, modified: &str, matches: u64) -> Value {
     json!({"path": path, "bytes": bytes, "modified": modified, "matches": matches})
 }
 
+/// A script of the shell, which printed this.
+fn script(printed: &str) -> (String, Value) {
+    (printed.into(), json!({"status": 0, "killed": null}))
+}
+
+/// Which of the demo's two pipelines a call of Bash is: the one that counts lines, or that which looks for copies.
+fn counts_lines(input: &Value) -> bool {
+    let command = input["command"].as_str().expect("a command");
+    assert_ne!(command.starts_with("rg --count "), command.starts_with("rg --files "), "{command}");
+    command.starts_with("rg --count ")
+}
+
 /// A project of 101,234 files with markers in three of them.
 pub fn normal(tool: &str, input: &Value) -> Result<(String, Value), String> {
     let text = |path: &str| input[path].as_str().unwrap_or_default().to_owned();
@@ -64,17 +76,20 @@ pub fn normal(tool: &str, input: &Value) -> Result<(String, Value), String> {
             let lines = ["fn grow() {", "    water();", "    light();", "    // TODO: prune", "}"];
             (numbered(39, &lines), json!({"path": path, "first_line": 39, "lines": 5, "total_lines": 900}))
         }
+        ("Bash", ..) if counts_lines(input) => script("1234567\t9000\tsrc/big \"one\".rs\n"),
+        ("Bash", ..) => script("3\t2048\na.rs\tb.rs\tc d.rs\ne.md\tf.md\n"),
         other => panic!("{other:?}"),
     })
 }
 
 /// A project of so many files, with the given result of the first Grep.
-pub fn small(tool: &str, files: u64, names: Value, markers: Value) -> Result<(String, Value), String> {
+pub fn small(tool: &str, input: &Value, files: u64, names: Value, markers: Value) -> Result<(String, Value), String> {
     let extensions = if files == 0 { json!([]) } else { json!([{"extension": "md", "files": files, "bytes": 100}]) };
     match tool {
         "Glob" => Ok(("…".into(), json!({"total": files, "files": [], "extensions": extensions}))),
         "ListDir" => Ok(("…".into(), json!({"path": ".", "entries": names}))),
         "Grep" => Ok(("…".into(), markers)),
+        "Bash" => Ok(script(if counts_lines(input) { "0\t0\t\n" } else { "0\t0\n" })),
         other => panic!("{other} is not called here"),
     }
 }
