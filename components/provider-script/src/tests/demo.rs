@@ -9,7 +9,8 @@ mod projects;
 use projects::{file, none, normal, numbered, small};
 
 /// How the demo's scripts begin.
-const SCRIPTS: &str = "Bash rg --count --sort path '' | awk -F: ', Bash rg --files --sort path | python3 -c '";
+const SCRIPTS: &str = "Bash rg --count --sort path '' 2> /dev/null | awk -F: ', \
+     Bash rg --files --sort path 2> /dev/null | python3 -c '";
 
 const DEMO: &str = include_str!("../../../../bundles/default/demo.json");
 
@@ -240,6 +241,17 @@ fn refused_tools_are_reported_not_hidden() {
 }
 
 #[test]
+fn scripts_that_fail_are_reported_not_hidden() {
+    let run = run(&|tool, input| match tool {
+        "Bash" => Ok(("python3: command not found\n".into(), json!({"status": 127, "killed": null}))),
+        _ => small(tool, input, 1, json!([]), none()),
+    });
+    let written = run.written.expect("a report");
+    assert!(written.contains("I could not count lines: the script ended with status 127.\n"), "{written}");
+    assert!(written.contains("I could not look for copies: the script ended with status 127.\n"), "{written}");
+}
+
+#[test]
 fn each_prompt_of_a_session_gets_its_own_report() {
     let (mut player, mut messages) = (player(DEMO), Vec::new());
     let first = play(&mut player, &mut messages, &normal);
@@ -272,7 +284,8 @@ fn a_huge_project_stays_within_the_bounds() {
     };
     let run = run(&tool);
     assert_eq!(calls(&run)[2..], [SCRIPTS], "no marker was read, so there are no lines around it");
-    assert!(run.answer.contains("I could not look for copies: gone."), "{}", run.answer);
+    assert!(run.answer.contains("I could not count lines: gone.\n"), "{}", run.answer);
+    assert!(run.answer.contains("I could not look for copies: gone.\n"), "{}", run.answer);
     assert!(run.answer.contains("| Other        |   100,000 |    4.9 KiB |"), "{}", run.answer);
     assert!(run.answer.contains("000999.e999`"), "{}", run.answer);
 }
