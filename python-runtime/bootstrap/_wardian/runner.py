@@ -71,6 +71,7 @@ def main(cwd, exit_with_code, lives_on=False):
     # Those who unpickle functions look there.
     sys.modules["__main__"] = module
     if kept and _alive is None:
+        session.prepare()
         for line in session.load(module, kept):
             print(line, file=sys.stderr)
     status = _run(options, module)
