@@ -19,16 +19,26 @@ _NOT_KEPT = {"__builtins__", "__name__", "__doc__", "__package__", "__loader__",
 # What was written last, as its size and hash: most programs change nothing.
 _written = None
 
-# The class that pickles, once it was asked for.
-_made = None
+# The class that pickles; there is none before a session needs it.
+_Pickler = None
 
 
 def prepare():
-    """Before the program has objects: what keeps them is imported, and everything that is there is no longer the collector's.
+    """Before the program has objects: what keeps them is made, and everything that is there is no longer the collector's.
 
     Who looks through all objects at the end of every program, for open files, then meets the program's alone.
     """
-    _pickler()
+    global _Pickler
+    import cloudpickle
+
+    class _Pickler(cloudpickle.Pickler):
+        def _dynamic_function_reduce(self, func):
+            made, arguments, state, *rest = super()._dynamic_function_reduce(func)
+            if func.__globals__ is sys.modules["__main__"].__dict__:
+                made = _in_main
+                state[1]["__globals__"] = {}
+            return (made, arguments, state, *rest)
+
     gc.freeze()
 
 
@@ -91,27 +101,8 @@ def _write(state, path):
 
 def _pickled(values):
     stream = io.BytesIO()
-    _pickler()(stream).dump(values)
+    _Pickler(stream).dump(values)
     return stream.getvalue()
-
-
-def _pickler():
-    """Made once, and not before a session needs it."""
-    global _made
-    if _made is not None:
-        return _made
-    import cloudpickle
-
-    class Pickler(cloudpickle.Pickler):
-        def _dynamic_function_reduce(self, func):
-            made, arguments, state, *rest = super()._dynamic_function_reduce(func)
-            if func.__globals__ is sys.modules["__main__"].__dict__:
-                made = _in_main
-                state[1]["__globals__"] = {}
-            return (made, arguments, state, *rest)
-
-    _made = Pickler
-    return Pickler
 
 
 def _in_main(code, globals, name=None, defaults=None, closure=None):
