@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 import addresses
+import lasting
 import wasm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -61,6 +62,8 @@ def main(sources, tool, packages, wasm_opt, kept, work, output):
     subprocess.run(command, env=environment, check=True, timeout=TIMEOUT_SECONDS)
     with open(linked, "rb") as file:
         component = file.read()
+    with open(os.path.join(bootstrap, "lasting"), "rb") as file:
+        component = lasting.made_immortal(component, file.read())
     with open(output, "wb") as file:
         file.write(optimized(stripped(addresses.written_in(component)), wasm_opt, kept, work))
 

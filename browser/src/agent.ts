@@ -12,6 +12,7 @@ import type { Sending } from "./capability/http/send.js";
 import { observer } from "./capability/observer.js";
 import { Captured, output } from "./capability/output.js";
 import type { Jobs } from "./jobs.js";
+import type { Recent } from "./capability/recent.js";
 import { sandbox, type SandboxOptions } from "./capability/sandbox.js";
 import { start } from "./capability/start.js";
 import type { Folder } from "./capability/tree.js";
@@ -32,6 +33,8 @@ export interface Start extends SandboxOptions {
   sending: Sending | undefined;
   control: Control;
   asking: Asking;
+  /** What was written to the layer, by whomever. */
+  recent: Recent;
   /** Told of what is written to the session's folder. */
   tap?: Tap;
 }
@@ -85,10 +88,10 @@ export class Agent {
     const mounts = new Mounts();
     const { project, upper, tmp } = options.layers;
     const { writable } = options.session;
-    mounts.lend("/session", options.session, options.tap);
+    mounts.lend("/session", options.session, { tap: options.tap });
     // A commit that the session's folder cannot take a record of must not begin.
     mounts.lend("/project", { ...project, writable: options.commits && writable && project.writable });
-    mounts.lend("/upper", { ...upper, writable: writable && upper.writable });
+    mounts.lend("/upper", { ...upper, writable: writable && upper.writable }, { told: options.recent });
     mounts.lend("/tmp", { ...tmp, writable: writable && tmp.writable });
     const exports = await instantiate(program, {
       ...common(),

@@ -14,6 +14,7 @@ import type { Asking } from "./capability/approver.js";
 import { Activities } from "./capability/activities.js";
 import { Control } from "./capability/control.js";
 import { SessionNet } from "./capability/http/net.js";
+import { Recent } from "./capability/recent.js";
 import { errorCode, join, Tree } from "./capability/tree.js";
 import { Turns } from "./capability/turns.js";
 import { type Components, type Manifest } from "./components.js";
@@ -51,6 +52,7 @@ export class Case {
   readonly #control = new Control();
   readonly id: string;
   #show: (event: AgentEvent) => void = () => {};
+  readonly #recent = new Recent();
   /** The agent for runs, with the session open. */
   #agent: Agent | undefined;
   /** One that only looks, also while the other one runs. */
@@ -88,7 +90,7 @@ export class Case {
     this.#record = options.record;
     this.#folder = options.folder;
     this.#release = options.release;
-    this.#workers = new Workers(options.guest);
+    this.#workers = new Workers(options.guest, () => this.#recent.clear());
     this.#net = new SessionNet(options.components, options.manifest, options.settings.net);
   }
 
@@ -184,6 +186,7 @@ export class Case {
       own,
       jobs: new Jobs(own),
       turns: this.#turns,
+      recent: this.#recent,
       control: this.#control,
       asking: this.#asking,
       config: () => ({}),
@@ -223,6 +226,7 @@ export class Case {
         tmp: await folder("tmp"),
       },
       turns: this.#turns,
+      recent: this.#recent,
       show: (event) => this.#show(event),
     });
     return this.#processes;

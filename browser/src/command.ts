@@ -6,6 +6,7 @@ import { http, type Send } from "./capability/http.js";
 import { Captured } from "./capability/output.js";
 import type { Ends } from "./capability/pipe.js";
 import type { Starter } from "./capability/process.js";
+import type { Told } from "./capability/recent.js";
 import { start } from "./capability/start.js";
 import { BrokenPipe, standardInput, standardOutput } from "./capability/stdio.js";
 import { sockets } from "./capability/sockets.js";
@@ -20,6 +21,7 @@ export interface Surroundings {
   ends: Ends;
   starter: Starter;
   send: Send;
+  told: Told;
 }
 
 interface Run {
@@ -29,7 +31,7 @@ interface Run {
 export async function runCommand(job: Job, what: CommandStart, program: Program, lent: Surroundings): Promise<Done> {
   const meter = new Meter(job.limits);
   const mounts = new Mounts();
-  lend(mounts, job);
+  lend(mounts, job, lent.told);
   const stderr = new Captured();
   const stdin = what.stdin === undefined ? undefined : lent.ends.reader(what.stdin);
   const writer = (end: number | undefined) => (end === undefined ? undefined : lent.ends.writer(end));

@@ -4,6 +4,7 @@ import type { FromGuest, Program, ToGuest } from "./protocol.js";
 import { hear } from "./capability/ahead.js";
 import { Ends } from "./capability/pipe.js";
 import { Starter } from "./capability/process.js";
+import type { Told } from "./capability/recent.js";
 import { Requests } from "./capability/requests.js";
 import { runCommand } from "./command.js";
 import { runTool } from "./tool.js";
@@ -23,6 +24,8 @@ let starter = new Starter(ends, say, []);
 let requests = new Requests(ends, say);
 let request = 0;
 let ended = 0;
+
+const told: Told = { wrote: (path, content) => say({ kind: "wrote", path, content }) };
 
 const turns = {
   take: () =>
@@ -60,8 +63,8 @@ scope.onmessage = ({ data: message }) => {
       const { send } = requests;
       const done =
         job.what.kind === "tool"
-          ? runTool(job, job.what.call, program, { turns, starter, send, progress })
-          : runCommand(job, job.what, program, { turns, starter, send, ends });
+          ? runTool(job, job.what.call, program, { turns, starter, send, told, progress })
+          : runCommand(job, job.what, program, { turns, starter, send, told, ends });
       void done.then((done) => say({ kind: "done", done }));
       break;
     }

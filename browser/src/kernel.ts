@@ -4,6 +4,7 @@ import type { AgentEvent, Limits } from "./api.js";
 import { Activities } from "./capability/activities.js";
 import type { GuestRequest } from "./capability/http.js";
 import { HttpFailure, type Download, type ErrorCode, type Sending } from "./capability/http/send.js";
+import type { Recent } from "./capability/recent.js";
 import { Tree } from "./capability/tree.js";
 import type { Turns } from "./capability/turns.js";
 import type { Components, ManifestCommand } from "./components.js";
@@ -107,6 +108,8 @@ export interface KernelOptions {
   commands: ManifestCommand[];
   layers: Layers;
   turns: Turns;
+  /** Told of what processes write to the layer. */
+  recent: Recent;
   show: (event: AgentEvent) => void;
 }
 
@@ -211,6 +214,9 @@ export class Kernel {
       case "close":
         this.#end(member, message.end)?.close();
         member.ends.delete(message.end);
+        break;
+      case "wrote":
+        this.#options.recent.wrote(message.path, message.content);
         break;
       case "request":
         void this.#request(member, message.request, message.outgoing);
@@ -361,7 +367,7 @@ export class Kernel {
     const { layers } = this.#options;
     const folder = { "/upper": layers.upper, "/tmp": layers.tmp, "/project": layers.project }[place.mount];
     if (!folder) throw { tag: "invalid", val: "a job's stream is no file" } satisfies SpawnError;
-    const tree = new Tree(folder);
+    const tree = new Tree(folder, folder === layers.upper ? this.#options.recent : undefined);
     const file = await tree.open(place.path, { create: false, exclusive: false, write: !isInput });
     const pipe = new Pipe();
     let wake = () => {};

@@ -162,6 +162,8 @@ export type FromGuest =
   | { kind: "unwant"; end: number }
   | { kind: "write"; end: number; bytes: Uint8Array }
   | { kind: "close"; end: number }
+  /** A file of the layer: see `capability/recent.ts`. */
+  | { kind: "wrote"; path: string; content: { bytes: Uint8Array; at: number } | undefined }
   | { kind: "request"; request: number; outgoing: GuestRequest }
   | { kind: "cancel-request"; request: number };
 

@@ -5,6 +5,7 @@ import { WardianError, type JournalEvent, type SessionInfo, type VerifyReport } 
 import { Agent, type Exports } from "./agent.js";
 import { Activities } from "./capability/activities.js";
 import { Control } from "./capability/control.js";
+import { Recent } from "./capability/recent.js";
 import { Turns } from "./capability/turns.js";
 import type { Components } from "./components.js";
 import { isLocked, lock, pickedFolder, privateFolder, type Home } from "./home.js";
@@ -25,14 +26,15 @@ async function reader(components: Components, folder: FileSystemDirectoryHandle)
   const program = manifest.agents["provider-script"];
   if (!program) throw new WardianError("integrity", "there is no agent that reads journals");
   const layer = privateFolder(folder, false);
-  const workers = new Workers(new URL("./guest.js", import.meta.url));
+  const recent = new Recent();
+  const workers = new Workers(new URL("./guest.js", import.meta.url), () => recent.clear());
   const turns = new Turns();
   const own = new Activities();
   const layers = { project: pickedFolder(folder, false), upper: layer, tmp: layer };
   return Agent.start({
     components,
     workers,
-    kernel: new Kernel({ components, workers, commands: [], layers, turns, show: () => {} }),
+    kernel: new Kernel({ components, workers, commands: [], layers, turns, recent, show: () => {} }),
     program: program.program,
     tools: [],
     session: privateFolder(folder, false),
@@ -44,6 +46,7 @@ async function reader(components: Components, folder: FileSystemDirectoryHandle)
     own,
     jobs: new Jobs(own),
     turns,
+    recent,
     control: new Control(),
     asking: undefined,
     config: () => ({}),

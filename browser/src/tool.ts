@@ -6,6 +6,7 @@ import { Mounts } from "./capability/filesystem.js";
 import { http, type Send } from "./capability/http.js";
 import { Captured, output } from "./capability/output.js";
 import type { Starter } from "./capability/process.js";
+import type { Told } from "./capability/recent.js";
 import { start } from "./capability/start.js";
 import { turns, type TurnsAccess } from "./capability/turns.js";
 import { common, count, instantiate, setMeter, trapName, type Imports } from "./instance.js";
@@ -19,6 +20,7 @@ export interface Lent {
   turns: TurnsAccess;
   starter: Starter;
   send: Send;
+  told: Told;
   progress(message: string, done: [bigint, bigint] | undefined): void;
 }
 
@@ -57,11 +59,11 @@ export function fault(error: unknown, meter: Meter, stderr: Captured): Fault {
 }
 
 /** Lends the workspace its folders, as far as the grant goes. */
-export function lend(mounts: Mounts, job: Pick<Job, "layers" | "files">): void {
+export function lend(mounts: Mounts, job: Pick<Job, "layers" | "files">, told: Told): void {
   if (job.files === "none") return;
   const writable = job.files === "write";
   mounts.lend("/project", { ...job.layers.project, writable: false });
-  mounts.lend("/upper", { ...job.layers.upper, writable });
+  mounts.lend("/upper", { ...job.layers.upper, writable }, { told });
   mounts.lend("/tmp", { ...job.layers.tmp, writable });
 }
 
@@ -81,7 +83,7 @@ export async function runTool(job: Job, call: ToolCall, program: Program, lent: 
   const meter = new Meter(job.limits);
   const stderr = new Captured();
   const mounts = new Mounts();
-  lend(mounts, job);
+  lend(mounts, job, lent.told);
   const imports: Imports = {
     ...common(),
     ...cli({

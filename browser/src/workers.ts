@@ -66,7 +66,11 @@ export class Workers {
   readonly #idle: GuestWorker[] = [];
   #busy = 0;
 
-  constructor(url: URL) {
+  /** `lost`: told when a worker is ended in the middle of its work. */
+  constructor(
+    url: URL,
+    readonly lost: () => void,
+  ) {
     this.#url = url;
   }
 
@@ -93,6 +97,7 @@ export class Workers {
       this.#busy -= 1;
       if (isIdle && this.#idle.length < IDLE_MAX) this.#idle.push(worker);
       else worker.end();
+      if (!isIdle) this.lost();
     });
     begun(running);
     running.begin(worker, job, program, turns, watch);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { open } from "./harness.mjs";
 
@@ -130,6 +131,54 @@ test("what a rule allows is sent, and nothing else", { timeout: 60_000 }, async 
   assert.equal(seen.length, before, "something was sent that no rule allows");
   const type = await fetched("/page", { rules: [allow({ content_types: ["text/html"] })] });
   assert.equal(type.requests.at(-1).decision, "deny");
+});
+
+/** Policies of the corpus that are about addresses, which a page does not see, about a tool's own bounds, or about a user's answer. */
+const NOT_HERE = ["intranet", "ceiling", "asks", "unlisted"];
+
+test("places that the corpus has refused are refused here, too, by the same rule", { timeout: 120_000 }, async () => {
+  const corpus = JSON.parse(readFileSync(new URL("../../tests/cases/net/corpus.json", import.meta.url), "utf8"));
+  let decided = 0;
+  for (const [name, policy] of Object.entries(corpus.policies)) {
+    // What an address is refused for only a host can see: the page's rules are for all networks.
+    const isHere = (each) => each.policy === name && each.deny !== undefined && each.deny !== "address";
+    const cases = corpus.cases.filter((each) => isHere(each) && !each.hops && !each.resolves && each.method === undefined);
+    if (NOT_HERE.includes(name) || cases.length === 0) continue;
+    const rules = policy.rules.map(({ reach, ...rule }) => ({
+      ...{ verdict: "allow", ...rule, networks: "*" },
+      name: rule.port === undefined ? rule.host : `${rule.host}:${rule.port}`,
+    }));
+    const calls = cases.map(({ url }) => ({ tool: "WebFetch", input: { url } }));
+    const { results, requests } = await page.evaluate(
+      async ({ scenario, net, name }) => {
+        const handle = await t.folder(name, { "a.txt": "a\n" });
+        const model = { kind: "script", scenario };
+        const agent = await t.createAgent({ project: { kind: "directory", handle }, model, approve: "all", net });
+        const events = await t.run(agent, "Go.");
+        await agent.close();
+        const of = (type) => events.filter((event) => event.type === type);
+        return { results: of("tool.result"), requests: of("net.request") };
+      },
+      {
+        scenario: JSON.stringify({ turns: [{ text: "a", calls }, { text: "b" }] }),
+        net: { rules },
+        name: `corpus-${name}`,
+      },
+    );
+    assert.equal(results.length, cases.length);
+    for (const [at, each] of cases.entries()) {
+      // Calls are numbered in the order in which the model made them.
+      const result = results.find(({ id }) => Number(id.match(/(\d+)$/)[1]) === at + 1);
+      assert.ok(result.error, JSON.stringify(each));
+      for (const { decision, rule } of requests.filter(({ id }) => id === result.id)) {
+        // What is no URL to the guest's own bindings does not even get to the policy.
+        assert.deepEqual([decision, rule], ["deny", each.deny], JSON.stringify(each));
+        decided += 1;
+      }
+    }
+  }
+  console.log(`${decided} requests were decided`);
+  assert.ok(decided >= 30, `${decided} were decided`);
 });
 
 test("a redirect is an answer that a page cannot follow by rules", { timeout: 60_000 }, async () => {

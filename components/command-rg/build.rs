@@ -10,6 +10,11 @@ const SOURCES: &str = "ripgrep-15.2.0";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("wasi") {
+        // See `command_kit::listing`.
+        println!("cargo::rustc-link-arg-bins=--wrap=readdir");
+        println!("cargo::rustc-link-arg-bins=--wrap=filesystem_method_descriptor_metadata_hash_at");
+    }
     let core = sources().join("crates/core");
     let main = fs::read_to_string(core.join("main.rs")).expect("ripgrep has a crates/core/main.rs");
 

@@ -19,10 +19,11 @@ use crate::workspace::{self, Workspace};
 const FOLDER: &str = "python-runtime";
 
 /// What it follows from: in that folder, or beside it.
-const INPUTS: [&str; 10] = [
+const INPUTS: [&str; 11] = [
     "SOURCES.toml",
     "build.py",
     "addresses.py",
+    "lasting.py",
     "wasm.py",
     "bootstrap",
     "packages",

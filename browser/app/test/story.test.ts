@@ -11,6 +11,15 @@ import { accessible, KEY, shot, World } from "./harness.ts";
 const LIST = Array.from({ length: 40 }, (_, n) => `item ${n + 1}`).join("\n") + "\n";
 const CHANGED = LIST.replace("item 3\n", "item three\n").replace("item 33\n", "item thirty-three\n");
 const COMMAND = "wc -l < list.txt | tr -d ' ' > count.txt && cat count.txt";
+const CODE = `
+from pathlib import Path
+count = int(Path("count.txt").read_text())
+primes = [n for n in range(2, 60_000) if all(n % d for d in range(2, int(n**0.5) + 1))]
+print("checked", count, "against", len(Path("list.txt").read_text().splitlines()), "and", len(primes))
+`;
+
+/** Of the page's own thread, in milliseconds: what the user would feel while a program computes. */
+const LONG_TASK_MS = 100;
 
 let world: World;
 
@@ -20,6 +29,7 @@ before(async () => {
       { text: "I look at the list first.", calls: [["Read", { file_path: "list.txt" }]] },
       { text: "Now I count it with a program.", calls: [["Bash", { command: COMMAND }]] },
       { text: "I count it again.", calls: [["Bash", { command: COMMAND }]] },
+      { text: "Another language shall check that.", calls: [["Python", { code: CODE }]] },
       {
         text: "And I spell two numbers out.",
         calls: [
@@ -104,13 +114,26 @@ test("from a folder to a commit, with a reload in the middle, and back", { timeo
   await page.getByRole("button", { name: "Go on" }).click();
   await question.waitFor();
   await page.keyboard.press("y");
+  await page.getByText("Another language shall check that.").waitFor();
+  await question.waitFor();
+  const tasks = await page.evaluateHandle(() => {
+    const tasks: number[] = [];
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" });
+    return tasks;
+  });
+  await page.keyboard.press("y");
   await page.getByRole("heading", { name: "Counted" }).waitFor();
+  const long = await tasks.jsonValue();
+  console.log(`long tasks of the page while Python computed: ${long.map(Math.round).join(", ") || "none"} ms`);
+  assert.ok(long.every((ms) => ms <= LONG_TASK_MS), `the page did not answer for ${Math.max(...long)} ms`);
   await shot(page, "story-3-streaming");
   await page.getByRole("button", { name: "Send" }).waitFor();
 
   // What the call did can be looked into.
   await page.locator(".call summary", { hasText: "Bash" }).last().click();
   await page.locator(".call-body").getByText("40", { exact: true }).first().waitFor();
+  await page.locator(".call summary", { hasText: "Python" }).last().click();
+  await page.locator(".call-body").getByText("checked 40 against 40 and 6057").first().waitFor();
   await shot(page, "story-4-call");
 
   // Nothing reached the folder yet.

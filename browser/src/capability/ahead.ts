@@ -8,6 +8,8 @@
  * change, from wherever, sees it.
  */
 
+import type { Told } from "./recent.js";
+
 /** Directories whose order is remembered, and files of one. */
 const LISTS_MAX = 8;
 const FILES_MAX = 20_000;
@@ -56,6 +58,8 @@ class List {
   #asked = 0;
   #reads = 0;
   #window = WINDOW_MIN;
+
+  constructor(readonly told: Told | undefined) {}
 
   add(path: string, handle: FileSystemFileHandle): void {
     this.places.set(path, this.files.length);
@@ -107,16 +111,22 @@ class List {
     for (; this.#asked < end; this.#asked++) {
       const file = this.files[this.#asked];
       if (!file) continue;
-      const fetched: Fetched = { looked: look(file.handle, isRead), heard, since: undefined };
+      const fetched: Fetched = { looked: look(file, isRead, this.told), heard, since: undefined };
       void fetched.looked.then(() => (fetched.since = performance.now()));
       this.fetched.set(file.path, fetched);
     }
   }
 }
 
-async function look(handle: FileSystemFileHandle, isRead: boolean): Promise<Looked | undefined> {
+async function look(
+  { path, handle }: { path: string; handle: FileSystemFileHandle },
+  isRead: boolean,
+  told: Told | undefined,
+): Promise<Looked | undefined> {
   try {
     const file = await handle.getFile();
+    const known = told?.find?.(path, file);
+    if (known) return { handle, file, whole: Promise.resolve(known) };
     if (!isRead || file.size > WHOLE_BYTES_MAX) return { handle, file };
     const whole = file.arrayBuffer().then(
       (bytes) => new Uint8Array(bytes),
@@ -135,9 +145,11 @@ const parent = (path: string): string => path.slice(0, Math.max(path.lastIndexOf
 export class Ahead {
   readonly #lists = new Map<string, List>();
 
+  constructor(readonly told?: Told) {}
+
   /** A directory is listed: each file is to be added in its order. */
   list(directory: string): (path: string, handle: FileSystemFileHandle) => void {
-    const list = new List();
+    const list = new List(this.told);
     this.#lists.delete(directory);
     if (this.#lists.size >= LISTS_MAX) {
       for (const oldest of this.#lists.keys()) {

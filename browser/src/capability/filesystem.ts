@@ -13,6 +13,7 @@ import {
   type StreamError,
   type Writer,
 } from "./streams.js";
+import type { Told } from "./recent.js";
 import { errorCode, join, Tree, type Folder, type OpenFile } from "./tree.js";
 
 interface OpenFlags {
@@ -530,8 +531,9 @@ export class Mounts {
   readonly #trees: Tree[] = [];
   readonly #list: { tree: Tree; name: string; tap: Tap | undefined }[] = [];
 
-  lend(name: string, folder: Folder, tap?: Tap): void {
-    const tree = new Tree(folder);
+  /** `told`: of a private folder, who is told what is written. */
+  lend(name: string, folder: Folder, { tap, told }: { tap?: Tap | undefined; told?: Told | undefined } = {}): void {
+    const tree = new Tree(folder, told);
     this.#trees.push(tree);
     this.#list.push({ tree, name, tap });
   }

@@ -7,6 +7,7 @@
  */
 
 import { Ahead, type Looked } from "./ahead.js";
+import { TOLD_BYTES_MAX, type Told } from "./recent.js";
 
 export type ErrorCode = string;
 
@@ -97,6 +98,7 @@ export class OpenFile {
   #writing: FileSystemWritableFileStream | undefined;
   /** A private file that only is read needs no handle that is dear to open. */
   #isInPlace = false;
+  #wasWritten = false;
 
   constructor(
     readonly tree: Tree,
@@ -181,6 +183,7 @@ export class OpenFile {
   async write(bytes: Uint8Array, offset: number): Promise<number> {
     if (this.#isPrivate) {
       const access = this.#access ?? (await this.#sync());
+      this.#wasWritten = true;
       return access.write(bytes, { at: offset });
     }
     const writing = await this.#begin();
@@ -196,8 +199,10 @@ export class OpenFile {
   }
 
   async truncate(size: number): Promise<void> {
-    if (this.#isPrivate) (await this.#sync()).truncate(size);
-    else await (await this.#begin()).truncate(size);
+    if (this.#isPrivate) {
+      this.#wasWritten = true;
+      (await this.#sync()).truncate(size);
+    } else await (await this.#begin()).truncate(size);
   }
 
   async size(): Promise<number> {
@@ -228,10 +233,22 @@ export class OpenFile {
   /** Lets go of what keeps others from the file. It opens again by itself. */
   async release(): Promise<void> {
     if (this.#opening) await this.#sync();
+    this.#tell();
     this.#access?.close();
     this.#access = undefined;
     this.#drop();
     await this.settle();
+  }
+
+  /** Says what it was left with. */
+  #tell(): void {
+    const [access, told] = [this.#access, this.tree.told];
+    if (!access || !told || !this.#wasWritten) return;
+    this.#wasWritten = false;
+    const [at, size] = [Date.now(), access.getSize()];
+    const bytes = new Uint8Array(Math.min(size, TOLD_BYTES_MAX));
+    const isWhole = size <= TOLD_BYTES_MAX && access.read(bytes, { at: 0 }) === size;
+    told.wrote(this.path, isWhole ? { bytes, at } : undefined);
   }
 
   close(): void {
@@ -245,13 +262,19 @@ export class Tree {
   readonly #directories = new Map<string, FileSystemDirectoryHandle>();
   readonly #files = new Map<string, FileSystemFileHandle>();
   readonly #open = new Map<string, OpenFile>();
-  readonly #ahead = new Ahead();
+  readonly #ahead: Ahead;
   /** What was closed and is not done yet. */
   #pending: Promise<unknown> = Promise.resolve();
   #isPending = false;
   #failure: unknown;
 
-  constructor(readonly folder: Folder) {}
+  /** `told`: of a private folder, who is told what is written. */
+  constructor(
+    readonly folder: Folder,
+    readonly told?: Told,
+  ) {
+    this.#ahead = new Ahead(told);
+  }
 
   /** Waits for what was closed before. An error of it is reported here: its own call could not. */
   async settled(): Promise<void> {
@@ -290,6 +313,7 @@ export class Tree {
   }
 
   #forget(path: string): void {
+    this.told?.wrote(path, undefined);
     this.#ahead.forgetBelow(path);
     for (const known of [this.#directories, this.#files]) {
       known.delete(path);
@@ -346,7 +370,9 @@ export class Tree {
     if (known) return { kind: "file", ...known };
     try {
       const handle = await this.#file(path, false);
-      return { kind: "file", handle, file: await handle.getFile() };
+      const file = await handle.getFile();
+      const known = this.told?.find?.(path, file);
+      return { kind: "file", handle, file, ...(known ? { whole: Promise.resolve(known) } : {}) };
     } catch (error) {
       const wasKnown = this.#files.delete(path);
       if (isNamed(error, "NotFoundError") && wasKnown) return this.look(path);

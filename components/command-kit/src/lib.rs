@@ -4,6 +4,8 @@
 //! status other than 0 or 1 arrives as 1, and relative paths start at the root rather than in the current directory.
 
 pub mod links;
+#[cfg(all(feature = "listing", target_os = "wasi"))]
+pub mod listing;
 #[cfg(feature = "modes")]
 pub mod modes;
 

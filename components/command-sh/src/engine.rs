@@ -1,5 +1,6 @@
 //! The interpreter, set up for here: its files, its commands, its limits.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::pin::pin;
 use std::sync::Arc;
@@ -254,12 +255,18 @@ pub async fn run(script: &str, file: Option<String>, has_stdin: bool, options: &
     status
 }
 
-/// Writes the state beside the file first: whoever reads it finds the old or the new one.
+/// Writes the state beside the file first: whoever reads it finds the old or the new one. Each shell has a name of its own for
+/// that: two calls may end at once.
 fn keep(shell: &Bash, state: &str) {
     let snapshot = SnapshotOptions { exclude_filesystem: true, exclude_functions: false };
     let written = shell.snapshot_with_options(snapshot).map_err(|error| error.to_string()).and_then(|bytes| {
-        let beside = format!("{state}.new");
-        std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, state)).map_err(|error| error.to_string())
+        // Drawn anew for each.
+        let beside = format!("{state}.{:016x}", RandomState::new().hash_one(()));
+        let moved = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, state));
+        moved.map_err(|error| {
+            let _ = std::fs::remove_file(&beside);
+            error.to_string()
+        })
     });
     if let Err(error) = written {
         eprintln!("sh: the state cannot be kept in {state}: {error}");

@@ -1,5 +1,6 @@
 """Build time only: reads everything that a program may import into the archive, and imports what many will."""
 
+import array
 import builtins
 import gc
 import importlib.machinery
@@ -83,6 +84,7 @@ def fill():
     _adopt()
     needs = _warm()
     _stash(needs)
+    _name_lasting()
     _tidy_memory()
 
 
@@ -300,20 +302,45 @@ def _close(name, asked, into):
             _close(need, asked, into)
 
 
+# Smaller ones stay filled.
+HOLE_BYTES_MIN = 1 << 12
+
+_filled = []
+
+
 def _tidy_memory():
-    """What was freed while building is filled with zeros, which the component need not carry."""
+    """What was freed while building is filled with zeros, which the component need not carry. And small holes stay filled: what
+    a program allocates then lies close together, where each page that it writes to has to be copied first."""
     sys.path_importer_cache.clear()
     gc.collect()
     # Behind everything: so large a hole there is not.
     highest = id(bytes(8 << 20))
     blocks = []
-    # The last ones lie in pools of small objects, which are kept for such, and the sizes are the largest of their kind.
-    for size in (1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 10, 600, 492, 364, 236, 108):
+    for size in (1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 10, 600, 492, 364, 236, 108, 60, 44, 28, 12, 4):
         while True:
             block = bytes(size)
             if id(block) >= highest:
                 break
             blocks.append(block)
+    _filled.extend(block for block in blocks if len(block) < HOLE_BYTES_MIN)
     del blocks, block
     gc.collect()
+    # Which attribute a type has, as remembered from the build: to forget that is to give back the names.
+    sys._clear_internal_caches()
     gc.freeze()
+
+
+def _name_lasting():
+    """Tells the build what lives as long as the interpreter: the address of each object, and that of its type."""
+    lasting, seen = [], set()
+    waiting = [sys.modules, archive.WARM, *sys.modules.values()]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or isinstance(item, types.FrameType):
+            continue
+        seen.add(id(item))
+        if not sys._is_immortal(item):
+            lasting += (id(item), id(type(item)))
+        waiting += gc.get_referents(item)
+    with open("/0/lasting", "wb") as file:
+        file.write(array.array("I", lasting).tobytes())

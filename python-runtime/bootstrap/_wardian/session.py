@@ -93,9 +93,18 @@ def _write(state, path):
     mark = (path, len(state), hash(state))
     if mark == _written and os.path.exists(path):
         return
-    with open(path + ".new", "wb") as file:
-        file.write(state)
-    os.replace(path + ".new", path)
+    # Calls that end at once do not write to the same file.
+    beside = f"{path}.{os.urandom(8).hex()}"
+    try:
+        with open(beside, "wb") as file:
+            file.write(state)
+        os.replace(beside, path)
+    except OSError:
+        try:
+            os.remove(beside)
+        except OSError:
+            pass
+        raise
     _written = mark
 
 

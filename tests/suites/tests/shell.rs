@@ -236,6 +236,27 @@ fn the_tool_keeps_its_state_between_calls() {
     world.check(&world.sessions().into_iter().find(|session| session.id == id).unwrap());
 }
 
+/// All of a turn run at once, and each leaves its state where the others do.
+#[test]
+fn calls_at_once_do_not_hinder_each_other() {
+    let world = World::new();
+    let calls: Vec<Value> =
+        (0..16).map(|n| json!({"tool": "Bash", "input": {"command": format!("x={n}; echo $x")}})).collect();
+    let again = json!({"tool": "Bash", "input": {"command": "echo $x"}});
+    let model = world.scenario(&json!({"turns": [{"calls": calls}, {"calls": [again]}, {"text": "done"}]}));
+    world.wardian(&["run", "--approve", "all", "-m", &model, "Go."]).exits(0);
+    let session = world.session();
+    let events = session.events();
+    let results = of(&events, "tool.result");
+    let texts: Vec<&str> = results.iter().map(|result| result["output"]["text"].as_str().unwrap()).collect();
+    for n in 0..16 {
+        assert!(texts.contains(&format!("{n}\n").as_str()), "{n} is not in {texts:?}");
+    }
+    // It has that of one of them.
+    let last: u32 = texts[16].trim().parse().unwrap_or_else(|_| panic!("{texts:?}"));
+    assert!(last < 16);
+}
+
 #[test]
 fn a_command_takes_its_arguments_as_they_are() {
     let world = World::new();
