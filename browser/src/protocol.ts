@@ -3,6 +3,7 @@
 import type { Limits } from "./api.js";
 import type { GuestRequest } from "./capability/http.js";
 import type { ErrorCode } from "./capability/http/send.js";
+import type { Content } from "./capability/recent.js";
 import type { Folder } from "./capability/tree.js";
 import type { LimitFault } from "./limits.js";
 
@@ -163,7 +164,7 @@ export type FromGuest =
   | { kind: "write"; end: number; bytes: Uint8Array }
   | { kind: "close"; end: number }
   /** A file of the layer: see `capability/recent.ts`. */
-  | { kind: "wrote"; path: string; content: { bytes: Uint8Array; at: number } | undefined }
+  | { kind: "wrote"; path: string; content: Content | undefined }
   | { kind: "request"; request: number; outgoing: GuestRequest }
   | { kind: "cancel-request"; request: number };
 

@@ -58,6 +58,28 @@ test("processes in pipelines, with files and each other", { timeout: 120_000 }, 
   assert.equal((await sh(bulk)).stdout, "300000\n");
 });
 
+test("a review shows what was written last, also by a program that was ended in the middle", { timeout: 120_000 }, async () => {
+  const shown = await page.evaluate(async () => {
+    const python = (code, limits) => exec(["python3", "-c", code], { limits });
+    const line = async () => (await agent.review.unified("last.txt")).trim().split("\n").at(-1);
+    const lines = [];
+    await python("open('last.txt', 'w').write('one\\n')");
+    lines.push(await line());
+    // In place, of the same length; then by two that have it open at once.
+    await python("f = open('last.txt', 'r+'); f.write('two\\n')");
+    lines.push(await line());
+    await python("f = open('last.txt', 'r+'); g = open('last.txt', 'r+'); f.write('six\\n'); f.close(); g.write('ten\\n'); g.close()");
+    lines.push(await line());
+    const ended = await python("f = open('last.txt', 'r+'); f.write('end\\n'); f.flush()\nwhile True: pass", { wall_ms_max: 2000 });
+    lines.push(await line(), ended.killed);
+    await python("import os; open('new', 'w').write('new\\n'); os.replace('new', 'last.txt')");
+    lines.push(await line());
+    await exec(["rm", "last.txt"]);
+    return lines;
+  });
+  assert.deepEqual(shown, ["+one", "+two", "+ten", "+end", "wall_ms_max", "+new"]);
+});
+
 test("limits end a program and are named, and the page answers meanwhile", { timeout: 120_000 }, async () => {
   const run = (argv, limits) =>
     page.evaluate(

@@ -8,7 +8,7 @@
  * change, from wherever, sees it.
  */
 
-import type { Told } from "./recent.js";
+import type { Snapshot, Told } from "./recent.js";
 
 /** Directories whose order is remembered, and files of one. */
 const LISTS_MAX = 8;
@@ -36,7 +36,7 @@ export function hear(): void {
 
 export interface Looked {
   handle: FileSystemFileHandle;
-  file: File;
+  file: Snapshot;
   /** Its content, if it was read ahead as well. */
   whole?: Promise<Uint8Array | undefined>;
 }
@@ -124,9 +124,9 @@ async function look(
   told: Told | undefined,
 ): Promise<Looked | undefined> {
   try {
+    const known = told?.find?.(path);
+    if (known) return { handle, file: known };
     const file = await handle.getFile();
-    const known = told?.find?.(path, file);
-    if (known) return { handle, file, whole: Promise.resolve(known) };
     if (!isRead || file.size > WHOLE_BYTES_MAX) return { handle, file };
     const whole = file.arrayBuffer().then(
       (bytes) => new Uint8Array(bytes),

@@ -7,7 +7,7 @@
  */
 
 import { Ahead, type Looked } from "./ahead.js";
-import { TOLD_BYTES_MAX, type Told } from "./recent.js";
+import { TOLD_BYTES_MAX, type Snapshot, type Told } from "./recent.js";
 
 export type ErrorCode = string;
 
@@ -90,7 +90,7 @@ export class OpenFile {
   users = 1;
   #access: SyncAccess | undefined;
   #opening: Promise<SyncAccess> | undefined;
-  #file: File | undefined;
+  #file: Snapshot | undefined;
   #whole: Uint8Array | undefined;
   /** The content of `#file`, if it was read ahead. */
   #ahead: Promise<Uint8Array | undefined> | undefined;
@@ -104,7 +104,7 @@ export class OpenFile {
     readonly tree: Tree,
     public path: string,
     public handle: FileSystemFileHandle,
-    found?: { file: File; whole?: Promise<Uint8Array | undefined> },
+    found?: { file: Snapshot; whole?: Promise<Uint8Array | undefined> },
   ) {
     this.#file = found?.file;
     this.#ahead = found?.whole;
@@ -135,7 +135,7 @@ export class OpenFile {
     return this.tree.folder.kind === "private";
   }
 
-  async #snapshot(): Promise<File> {
+  async #snapshot(): Promise<Snapshot> {
     if (this.#writing) await this.settle();
     this.#file ??= await this.handle.getFile();
     return this.#file;
@@ -183,7 +183,7 @@ export class OpenFile {
   async write(bytes: Uint8Array, offset: number): Promise<number> {
     if (this.#isPrivate) {
       const access = this.#access ?? (await this.#sync());
-      this.#wasWritten = true;
+      this.#beginWriting();
       return access.write(bytes, { at: offset });
     }
     const writing = await this.#begin();
@@ -200,8 +200,9 @@ export class OpenFile {
 
   async truncate(size: number): Promise<void> {
     if (this.#isPrivate) {
-      this.#wasWritten = true;
-      (await this.#sync()).truncate(size);
+      const access = await this.#sync();
+      this.#beginWriting();
+      access.truncate(size);
     } else await (await this.#begin()).truncate(size);
   }
 
@@ -238,6 +239,11 @@ export class OpenFile {
     this.#access = undefined;
     this.#drop();
     await this.settle();
+  }
+
+  #beginWriting(): void {
+    if (!this.#wasWritten) this.tree.told?.wrote(this.path, undefined);
+    this.#wasWritten = true;
   }
 
   /** Says what it was left with. */
@@ -370,9 +376,7 @@ export class Tree {
     if (known) return { kind: "file", ...known };
     try {
       const handle = await this.#file(path, false);
-      const file = await handle.getFile();
-      const known = this.told?.find?.(path, file);
-      return { kind: "file", handle, file, ...(known ? { whole: Promise.resolve(known) } : {}) };
+      return { kind: "file", handle, file: this.told?.find?.(path) ?? (await handle.getFile()) };
     } catch (error) {
       const wasKnown = this.#files.delete(path);
       if (isNamed(error, "NotFoundError") && wasKnown) return this.look(path);
