@@ -236,6 +236,24 @@ fn the_tool_keeps_its_state_between_calls() {
     world.check(&world.sessions().into_iter().find(|session| session.id == id).unwrap());
 }
 
+#[test]
+fn xargs_runs_as_many_at_once_as_it_is_told() {
+    let world = World::new();
+    // Each waits for what the other makes: one after the other would wait in vain.
+    let wait = "touch $0; n=0; while [ ! -e $1 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done; [ -e $1 ] && echo $0 met $1";
+    let done = sh(&world, &format!("printf 'a b\\nb a\\n' | xargs -P 2 -L 1 sh -c '{wait}' | sort"));
+    assert_eq!(done.exits(0).stdout, "a met b\nb met a\n");
+    // No more than that at once, and all of them in the end.
+    let done = sh(&world, "seq 40 | xargs -P 3 -n 1 sh -c 'mkdir $0; ls -d [0-9]* | wc -l; rmdir $0' | sort -n");
+    let counts: Vec<u32> = done.exits(0).stdout.lines().map(|line| line.trim().parse().unwrap()).collect();
+    assert!(counts.len() == 40 && counts.iter().all(|count| (1..=3).contains(count)), "{counts:?}");
+    let done = sh(&world, "seq 300 | xargs -P 0 -n 1 echo | sort -n");
+    assert_eq!(done.exits(0).stdout.lines().count(), 300);
+    sh(&world, "seq 5 | xargs -P 3 -n 1 sh -c 'exit $0'").exits(123);
+    sh(&world, "printf '1\n255\n' | xargs -P 2 -n 1 sh -c 'exit $0'").exits(124).says(&["exited with status 255"]);
+    sh(&world, "echo a b | xargs -P 2 -t -n 1 echo").exits(0).says(&["echo a\necho b\n"]);
+}
+
 /// All of a turn run at once, and each leaves its state where the others do.
 #[test]
 fn calls_at_once_do_not_hinder_each_other() {
