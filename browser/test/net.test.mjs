@@ -69,9 +69,8 @@ after(async () => {
 
 const port = () => server.address().port;
 
-/** Runs one fetch of a tool's, and gives its result and the requests that the journal has. */
-function fetched(path, net, host = "127.0.0.1") {
-  const turns = [{ text: "a", calls: [{ tool: "WebFetch", input: { url: `http://${host}:${port()}${path}` } }] }, { text: "b" }];
+/** Has a model make calls, and gives their results and the requests that the journal has. */
+function called(calls, net) {
   return page.evaluate(
     async ({ scenario, net, name }) => {
       const handle = await t.folder(name, { "a.txt": "a\n" });
@@ -79,13 +78,18 @@ function fetched(path, net, host = "127.0.0.1") {
       const agent = await t.createAgent({ project: { kind: "directory", handle }, model, approve: "all", net });
       const events = await t.run(agent, "Go.");
       await agent.close();
-      return {
-        result: events.find((event) => event.type === "tool.result"),
-        requests: events.filter((event) => event.type === "net.request"),
-      };
+      const of = (type) => events.filter((event) => event.type === type);
+      return { results: of("tool.result"), requests: of("net.request") };
     },
-    { scenario: JSON.stringify({ turns }), net, name: `net-${seen.length}-${Math.random()}` },
+    { scenario: JSON.stringify({ turns: [{ text: "a", calls }, { text: "b" }] }), net, name: `net-${seen.length}-${Math.random()}` },
   );
+}
+
+/** Runs one fetch of a tool's. */
+async function fetched(path, net, host = "127.0.0.1") {
+  const call = { tool: "WebFetch", input: { url: `http://${host}:${port()}${path}` } };
+  const { results, requests } = await called([call], net);
+  return { result: results[0], requests };
 }
 
 const allow = (more = {}) => ({ name: "test", verdict: "allow", host: "127.0.0.1", port: "*", networks: "*", ...more });
@@ -149,22 +153,7 @@ test("places that the corpus has refused are refused here, too, by the same rule
       name: rule.port === undefined ? rule.host : `${rule.host}:${rule.port}`,
     }));
     const calls = cases.map(({ url }) => ({ tool: "WebFetch", input: { url } }));
-    const { results, requests } = await page.evaluate(
-      async ({ scenario, net, name }) => {
-        const handle = await t.folder(name, { "a.txt": "a\n" });
-        const model = { kind: "script", scenario };
-        const agent = await t.createAgent({ project: { kind: "directory", handle }, model, approve: "all", net });
-        const events = await t.run(agent, "Go.");
-        await agent.close();
-        const of = (type) => events.filter((event) => event.type === type);
-        return { results: of("tool.result"), requests: of("net.request") };
-      },
-      {
-        scenario: JSON.stringify({ turns: [{ text: "a", calls }, { text: "b" }] }),
-        net: { rules },
-        name: `corpus-${name}`,
-      },
-    );
+    const { results, requests } = await called(calls, { rules });
     assert.equal(results.length, cases.length);
     for (const [at, each] of cases.entries()) {
       // Calls are numbered in the order in which the model made them.

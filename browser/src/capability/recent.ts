@@ -8,9 +8,10 @@
  * middle of its work, it may have changed what it told nothing of, and nothing that was told before counts any more.
  */
 
-/** A larger file is not told. */
+/** A larger file is not told, in bytes. */
 export const TOLD_BYTES_MAX = 16 << 10;
 
+/** What is kept of all files together; beyond that those go that were told of first. */
 const KEPT_BYTES_MAX = 4 << 20;
 const KEPT_FILES_MAX = 4096;
 
