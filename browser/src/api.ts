@@ -167,7 +167,7 @@ export interface AgentOptions {
   onAsk?: OnAsk;
   /** Environment of the shell and of Python. */
   env?: Record<string, string>;
-  /** Where the package's components are. Default: beside its modules. */
+  /** Where the package's files are: its workers and components. Default: beside its module. */
   assets?: string | URL;
 }
 

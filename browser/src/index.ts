@@ -30,11 +30,13 @@ export * from "./api.js";
 
 const ASSETS = new URL("./", import.meta.url);
 
-function engine(name: string): Caller {
-  return new Caller(new URL("./engine.js", import.meta.url), name);
+/** Workers stand beside the components, or, where the page may not start them from there, beside this module. */
+function engine(name: string, assets: string): Caller {
+  const beside = new URL("engine.js", assets);
+  return new Caller(beside.origin === globalThis.location.origin ? beside : new URL("./engine.js", import.meta.url), name);
 }
 
-const assetsOf = (assets: string | URL | undefined): string => new URL(assets ?? ASSETS, ASSETS).href;
+const assetsOf = (assets: string | URL | undefined): string => new URL(assets ?? ASSETS, ASSETS).href.replace(/\/?$/, "/");
 
 interface Asks {
   requestPermission?(options: { mode: "readwrite" }): Promise<PermissionState>;
@@ -210,13 +212,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const lacking = lacks().find((lack) => lack.required);
   if (lacking) throw new WardianError("unsupported", lacking.message);
   const { project, onAsk, assets, ...settings } = options;
-  const caller = engine("wardian");
+  const from = assetsOf(assets);
+  const caller = engine("wardian", from);
   try {
     const opened = await caller.call<{ session: string; project: ProjectInfo; components: ComponentInfo[] }>(
       "open",
       project.kind === "files" ? { ...project, files: [...project.files] } : project,
       { ...settings, asks: onAsk !== undefined },
-      assetsOf(assets),
+      from,
     );
     return new PageAgent(caller, opened, project.kind === "directory" ? project.handle : undefined, onAsk);
   } catch (error) {
@@ -230,7 +233,7 @@ export function sessions(options: { assets?: string | URL } = {}): Sessions {
   const assets = assetsOf(options.assets);
   let started: Caller | undefined;
   const call = <T>(method: string, ...parameters: unknown[]): Promise<T> => {
-    started ??= engine("wardian sessions");
+    started ??= engine("wardian sessions", assets);
     return started.call<T>(method, ...parameters);
   };
   return {

@@ -41,7 +41,7 @@ export class Caller {
     this.#worker = new Worker(url, { type: "module", name });
     this.#worker.onmessage = ({ data }: MessageEvent<FromEngine>) => this.#hear(data);
     this.#worker.onerror = (event) =>
-      this.end(new WardianError("host", event.message || "the worker cannot be started: are the package's files there?"));
+      this.end(new WardianError("host", event.message || `cannot start ${url.href}: are the package's files there?`));
   }
 
   #hear(message: FromEngine): void {

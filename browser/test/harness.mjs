@@ -1,7 +1,7 @@
 // A page with the package in it, in a Chromium of its own: what every test and benchmark starts from.
 
 import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize, resolve } from "node:path";
@@ -16,6 +16,9 @@ const TYPES = { ".js": "text/javascript", ".json": "application/json", ".html": 
 /** No script but the package's own; none of another origin. WebAssembly is all that is needed besides. */
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src *";
 
+/** `assets` of an agent that has the tests' components, too. */
+export const WITH_TESTS = "/with-tests/";
+
 const FLAGS = [
   "--disable-gpu",
   "--disable-quic",
@@ -29,11 +32,20 @@ const FLAGS = [
 export async function serve() {
   const counts = { bytes: 0, files: new Map() };
   const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+    const asked = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+    // The same package, in which the tests' own tools and commands are everybody's.
+    const path = asked.startsWith(WITH_TESTS) ? asked.slice(WITH_TESTS.length - 1) : asked;
     response.setHeader("Content-Security-Policy", POLICY);
     if (path === "/") {
       response.setHeader("Content-Type", "text/html");
       response.end('<!doctype html><title>Wardian</title><script type="module" src="/index.js"></script>');
+      return;
+    }
+    if (path !== asked && path === "/manifest.json") {
+      const manifest = JSON.parse(await readFile(join(DIST, path), "utf8"));
+      for (const entry of Object.values(manifest.tests)) (entry.tools ? manifest.tools : manifest.commands).push(entry);
+      response.setHeader("Content-Type", TYPES[".json"]);
+      response.end(JSON.stringify(manifest));
       return;
     }
     // What stands beside the package's modules for a test alone.
@@ -85,9 +97,8 @@ function executable() {
   return found;
 }
 
-/** A browser with a profile of its own, and the package's page in it. */
-export async function open() {
-  const server = await serve();
+/** A browser with a profile of its own. */
+export async function launch() {
   const profile = mkdtempSync(join(tmpdir(), "wardian-chromium-"));
   const isRoot = process.getuid?.() === 0;
   const context = await chromium.launchPersistentContext(profile, {
@@ -95,6 +106,17 @@ export async function open() {
     headless: true,
     args: isRoot ? [...FLAGS, "--no-sandbox"] : FLAGS,
   });
+  const close = async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  };
+  return { context, close };
+}
+
+/** The package's page, in a browser of its own. */
+export async function open() {
+  const server = await serve();
+  const { context, close: closeBrowser } = await launch();
   const lines = [];
   const newPage = async () => {
     const page = await context.newPage();
@@ -138,9 +160,8 @@ export async function open() {
     return page;
   };
   const close = async () => {
-    await context.close();
+    await closeBrowser();
     server.close();
-    rmSync(profile, { recursive: true, force: true });
   };
   return { page: await newPage(), newPage, context, server, lines, close };
 }

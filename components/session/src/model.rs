@@ -104,8 +104,7 @@ fn begin(state: &mut State, request: &Request) -> Result<u64, ModelError> {
 
 /// In a replay: where the recorded run was ended instead of asking the model, so is this one, for the same reason.
 fn forced_end(replay: &mut Replay) -> Result<(), ModelError> {
-    replay.skip_activities();
-    if replay.at_end() {
+    if replay.is_cut_off_here() {
         replay.cut_off = true;
         return Err(ModelError::Cancelled);
     }
@@ -114,10 +113,6 @@ fn forced_end(replay: &mut Replay) -> Result<(), ModelError> {
         ("cancelled", _) => Err(ModelError::Cancelled),
         ("budget", Some(limit)) => {
             Err(ModelError::Limit(LimitReached { name: limit.message, at: limit.at.unwrap_or_default() }))
-        }
-        (_, Some(error)) if error.kind == "interrupted" => {
-            replay.cut_off = true;
-            Err(ModelError::Cancelled)
         }
         _ => Ok(()),
     }

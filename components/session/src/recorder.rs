@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::activity;
 use crate::event::{self, Event};
 use crate::journal::{Contents, Header, Journal, line};
+use crate::resume;
 use crate::wardian::session::types::Divergence;
 
 pub enum Recorder {
@@ -205,11 +206,23 @@ impl Replay {
             return Err("the journal ends here".to_owned());
         };
         let replayed = line(header.seq, header.ts, header.prev, event)?;
-        if replayed != recorded {
-            return Err(self.diverge(replayed));
+        if replayed == recorded {
+            self.skip();
+            return Ok(());
         }
-        self.skip();
-        Ok(())
+        if self.is_cut_off_here() {
+            self.cut_off = true;
+            return Err("the recorded run was interrupted here".to_owned());
+        }
+        Err(self.diverge(replayed))
+    }
+
+    /// Whether the recorded run came to no end of its own, and nothing more is known of it: the journal is over, or says that
+    /// its process ended.
+    pub fn is_cut_off_here(&mut self) -> bool {
+        self.skip_activities();
+        let end = self.next_as::<event::SessionEnd>("session.end");
+        self.at_end() || end.and_then(|end| end.error).is_some_and(|error| error.kind == resume::INTERRUPTED)
     }
 
     /// Whether everything recorded was replayed. A process that died leaves a journal that ends anywhere.

@@ -218,7 +218,8 @@ fn last_end(contents: &Contents) -> usize {
         .unwrap_or_default()
 }
 
-const INTERRUPTED: &str = "interrupted";
+/// The kind of error of what a process that died has left open.
+pub const INTERRUPTED: &str = "interrupted";
 
 /// The events that close what a process left open when it died: nothing stays without an answer.
 pub fn answers(found: &Found) -> Vec<Event> {

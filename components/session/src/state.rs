@@ -358,18 +358,56 @@ fn end(state: &mut State, result: Result<String, Stop>) -> Result<Usage, String>
         }
     };
     activity::own(state)?;
-    match state.recorder.replay() {
-        Some(replay) if replay.cut_off => {
-            replay.cut_off = false;
-            replay.skip_activities();
-            replay.skip();
-        }
-        _ => {
-            let stop = stop.to_owned();
-            state.record(Event::SessionEnd(event::SessionEnd { stop, text, usage, error }))?;
-        }
+    // The process may have died between its last answer and the end of the run.
+    let is_cut_off = |replay: &mut Replay| replay.cut_off || replay.is_cut_off_here();
+    if state.recorder.replay().is_some_and(is_cut_off)
+        && let Some(replay) = state.recorder.replay()
+    {
+        replay.cut_off = false;
+        replay.skip_activities();
+        replay.skip();
+    } else {
+        let stop = stop.to_owned();
+        state.record(Event::SessionEnd(event::SessionEnd { stop, text, usage, error }))?;
     }
     state.under_way = false;
     state.recorder.seal()?;
     Ok(Usage { requests: usage.requests, input_tokens: usage.input_tokens, output_tokens: usage.output_tokens })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// Replays a run whose one answer is followed by `rest`, and ends it as its agent does; what is left of the journal then.
+    fn replayed(rest: Vec<Event>) -> (Result<Usage, String>, Option<Divergence>, bool) {
+        let answered = [testing::start(false), testing::says("hi"), testing::request(0), testing::response(0, &[])];
+        let lines = answered.len();
+        let (_folder, contents) = testing::journal(answered.into_iter().chain(rest));
+        set_replay(contents, Vec::new()).unwrap();
+        with(|state| (0..lines).for_each(|_| state.recorder.replay().unwrap().skip())).unwrap();
+        let ended = with(|state| end(state, Ok("text".into()))).unwrap();
+        let is_over = with(|state| state.recorder.replay().unwrap().at_end()).unwrap();
+        (ended, Session::diverged(), is_over)
+    }
+
+    #[test]
+    fn a_process_that_died_after_the_last_answer_leaves_what_can_be_replayed() {
+        let (_folder, died) = testing::journal([testing::start(false), testing::says("hi")]);
+        let closed = resume::answers(&resume::read(&died).unwrap());
+        assert_eq!(closed.len(), 1);
+        for rest in [closed, Vec::new(), vec![testing::process_start("p")]] {
+            let (ended, diverged, is_over) = replayed(rest);
+            assert!(ended.is_ok() && diverged.is_none() && is_over, "{ended:?} {diverged:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_ended_otherwise_is_a_difference() {
+        let (ended, diverged, _) = replayed(vec![testing::end("cancelled")]);
+        assert!(ended.is_err() && diverged.is_some());
+        let (ended, diverged, _) = replayed(vec![testing::request(1), testing::end("done")]);
+        assert!(ended.is_err() && diverged.is_some());
+    }
 }

@@ -28,6 +28,9 @@ file   : program read from script file
 arg ...: arguments passed to program in sys.argv[1:]
 """
 
+# The program may put another in its place.
+ENVIRONMENT = os.environ
+
 _FLAGS = {
     "b": "bytes_warning", "B": "dont_write_bytecode", "d": "debug", "E": "ignore_environment", "i": "inspect",
     "I": "isolated", "O": "optimize", "P": "safe_path", "q": "quiet", "s": "no_user_site", "S": "no_site", "v": "verbose",
@@ -60,16 +63,22 @@ class Options:
 
     def variable(self, name):
         """An environment variable that is set to something, unless they are to be ignored."""
-        return None if self.has("ignore_environment") else os.environ.get(name) or None
+        if self.flags.get("ignore_environment"):
+            return None
+        # The mapping itself raises, and catches, an error for each name that is not there.
+        value = ENVIRONMENT._data.get(name.encode())
+        return os.fsdecode(value) if value else None
 
 
 def parse(arguments):
     options = Options()
-    program = os.path.basename(arguments[0]) if arguments else "python3"
     rest = list(arguments[1:])
 
+    def called():
+        return USAGE.format(os.path.basename(arguments[0]) if arguments else "python3")
+
     def wrong(text):
-        return Usage(text + "\n" + USAGE.format(program) + TRY)
+        return Usage(text + "\n" + called() + TRY)
 
     def value(letter, following):
         if following:
@@ -89,7 +98,7 @@ def parse(arguments):
             if argument == "--version":
                 raise Done(f"Python {sys.version.split()[0]}\n")
             if argument in ("--help", "--help-all"):
-                raise Done(USAGE.format(program) + HELP)
+                raise Done(called() + HELP)
             if argument == "--check-hash-based-pycs":
                 value(argument, "")
                 continue
@@ -112,7 +121,7 @@ def parse(arguments):
                 full = "V" in letters
                 raise Done(f"Python {sys.version if full else sys.version.split()[0]}\n")
             elif letter in "h?":
-                raise Done(USAGE.format(program) + HELP)
+                raise Done(called() + HELP)
             elif letter == "u":
                 options.is_unbuffered = True
             elif letter in _FLAGS:

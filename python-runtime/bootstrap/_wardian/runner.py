@@ -11,6 +11,9 @@ from _wardian import archive, options as command_line, session
 
 WORKSPACE_PACKAGES = ".wardian/site-packages"
 
+# The variable that names the file of a session's variables. No program sees it.
+SESSION = "WARDIAN_SESSION"
+
 # Modules from there stay as they are when a program ends: ours, and those that were not read from the workspace.
 _FOREIGN = (archive.ROOT + "/", "/0/", "/world/", "/bundled/", "<")
 
@@ -21,10 +24,13 @@ FILE = "<wardian>"
 # The session whose variables are in memory, and the module that has them.
 _alive = None
 
+# Where its programs write to, and how: who has it from an earlier call, as a logger does, goes on writing there.
+_outputs = None
+
 
 def guarded_main(cwd, exit_with_code):
     """What escapes from the program's end, such as an interrupted flush, is told and is no panic."""
-    return _guarded_end(lambda: main(cwd, exit_with_code))
+    return _guarded_end(lambda: main(cwd, exit_with_code, os.environ.pop(SESSION, None)))
 
 
 def guarded_again(arguments, variables, cwd, exit_with_code):
@@ -32,11 +38,19 @@ def guarded_again(arguments, variables, cwd, exit_with_code):
 
     def run():
         sys.argv = list(arguments)
-        os.environ.clear()
-        os.environ.update(variables)
-        return main(cwd, exit_with_code, lives_on=True)
+        _environment(variables)
+        return main(cwd, exit_with_code, dict(variables).get(SESSION), lives_on=True)
 
     return _guarded_end(run)
+
+
+def _environment(variables):
+    environment = os.environ = command_line.ENVIRONMENT
+    wanted = {os.fsencode(name): os.fsencode(value) for name, value in variables if name != SESSION}
+    # Most calls of a session have the same ones.
+    if environment._data != wanted:
+        environment.clear()
+        environment.update(pair for pair in variables if pair[0] != SESSION)
 
 
 def _guarded_end(run):
@@ -47,8 +61,8 @@ def _guarded_end(run):
         return 1
 
 
-def main(cwd, exit_with_code, lives_on=False):
-    """Returns the status. `exit_with_code` ends everything at once, for `os._exit`."""
+def main(cwd, exit_with_code, kept, lives_on=False):
+    """Returns the status. `exit_with_code` ends everything at once, for `os._exit`; `kept` is the file of a session's variables."""
     global _alive
     sys.orig_argv = list(sys.argv)
     _os_exit(exit_with_code)
@@ -62,7 +76,6 @@ def main(cwd, exit_with_code, lives_on=False):
         os.write(1, str(done).encode())
         return 0
     _configure(options)
-    kept = os.environ.pop("WARDIAN_SESSION", None)
     if kept and _alive is not None and _alive[0] == kept:
         module = _alive[1]
     else:
@@ -97,6 +110,9 @@ def _os_exit(exit_with_code):
 
 
 def _change_folder(cwd):
+    # The workspace itself is never gone.
+    if cwd == "/workspace" == os.getcwd():
+        return
     # Whoever starts us says where we are; a shell says it in PWD, too.
     for folder in (cwd, os.environ.get("PWD"), "/workspace"):
         if folder:
@@ -149,24 +165,35 @@ def _optimize():
 
 
 def _streams(options):
+    global _outputs
     encoding, _, errors = (options.variable("PYTHONIOENCODING") or "").partition(":")
-    encoding = encoding or "utf-8"
+    encoding, errors = encoding or "utf-8", errors or "strict"
 
-    def stream(descriptor, mode, errors_here, **buffering):
+    def stream(descriptor, mode, name, errors_here, **buffering):
         raw = io.FileIO(descriptor, mode, closefd=False)
+        raw.name = name
         buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
         text = io.TextIOWrapper(buffer, encoding, errors_here, None if mode == "r" else "\n", **buffering)
         text.mode = mode
         return text
 
-    errors = errors or "strict"
-    # Written line by line even where nobody looks: a program that is ended has said what it said.
-    now = {"write_through": True} if options.is_unbuffered else {}
-    sys.stdin = sys.__stdin__ = stream(0, "r", errors)
-    sys.stdout = sys.__stdout__ = stream(1, "w", errors, line_buffering=True, **now)
-    sys.stderr = sys.__stderr__ = stream(2, "w", "backslashreplace", line_buffering=True, **now)
-    for file, name in ((sys.stdin, "<stdin>"), (sys.stdout, "<stdout>"), (sys.stderr, "<stderr>")):
-        file.buffer.raw.name = name
+    sys.stdin = sys.__stdin__ = stream(0, "r", "<stdin>", errors)
+    how = encoding, errors, options.is_unbuffered
+    if _outputs is None or _outputs[0] != how or not (_is_open(_outputs[1]) and _is_open(_outputs[2])):
+        # Written line by line even where nobody looks: a program that is ended has said what it said.
+        now = {"write_through": True} if options.is_unbuffered else {}
+        stdout = stream(1, "w", "<stdout>", errors, line_buffering=True, **now)
+        _outputs = how, stdout, stream(2, "w", "<stderr>", "backslashreplace", line_buffering=True, **now)
+    _, sys.stdout, sys.stderr = _outputs
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+
+
+def _is_open(stream):
+    try:
+        return not stream.closed
+    except ValueError:
+        # Its buffer is somebody else's now.
+        return False
 
 
 def _search_path(options):
@@ -187,13 +214,13 @@ def _search_path(options):
 def _installed():
     """Packages of the workspace: those of the nearest folder from here up that has some."""
     folder = os.getcwd()
-    while True:
-        installed = os.path.join(folder, WORKSPACE_PACKAGES)
+    # Above the folders that are lent there is nothing.
+    while folder != "/":
+        installed = f"{folder}/{WORKSPACE_PACKAGES}"
         if os.path.isdir(installed):
             return [installed]
-        if folder == os.path.dirname(folder):
-            return []
         folder = os.path.dirname(folder)
+    return []
 
 
 def _run(options, module):
@@ -349,8 +376,12 @@ def _end_program():
     import atexit
 
     atexit._run_exitfuncs()
-    _flush(sys.stdout)
-    _flush(sys.stderr)
+    # The program's, and ours where it has put others in their place.
+    for stream in (sys.stdout, sys.stderr):
+        _flush(stream)
+    for stream in _outputs[1:]:
+        if stream is not sys.stdout and stream is not sys.stderr:
+            _flush(stream)
 
 
 def _flushed(status):

@@ -105,6 +105,20 @@ fn an_interpreter_lives_on_between_calls_until_it_is_ended() {
         (session("held = open('held.txt', 'w'); print('wrote', held.write('one'))"), "wrote 3"),
         (session("print('read', open('held.txt').read(), held.write('two'))"), "read one 3"),
         (json!({"code": "print('then', open('held.txt').read())"}), "then onetwo"),
+        // Who has the output of an earlier call writes to this one's; what else a program put in its place is gone.
+        (
+            session(
+                "import logging, os, sys\nlog = logging.getLogger(); log.addHandler(logging.StreamHandler(sys.stdout))\n\
+                 os.environ = {'A': 'b'}; os.environ['B'] = 'c'; sys.stdout = [sys.stdout]\nsys.stdout[0].write('put away')",
+            ),
+            "put away",
+        ),
+        (
+            session("log.warning('heard'); print(os.environ.get('A'), type(os.environ).__name__, end='.')"),
+            "heard\nNone _Environ.",
+        ),
+        (session("os.environ['C'] = 'd'; print('closed'); sys.stdout.close()"), "closed"),
+        (session("print('opened', os.environ.get('C'))"), "opened None"),
         (session("text = 'lost'\nwhile True: pass"), "wall_ms_max reached"),
         (session("print('anew', text, 'numbers' in dir())"), "anew kept False"),
     ];

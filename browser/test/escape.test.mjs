@@ -1,0 +1,118 @@
+// tests/cases/workspace/escape.json in a page: ways out of the workspace, which must lead nowhere here either.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, beforeEach, test } from "node:test";
+import { open, WITH_TESTS } from "./harness.mjs";
+
+const CASES = new URL("../../tests/cases/workspace/escape.json", import.meta.url);
+
+/** Where answers may differ, and why. */
+const ALLOWED = JSON.parse(readFileSync(new URL("./differences.json", import.meta.url), "utf8")).escape;
+
+/** In everything that must never be seen. */
+const CANARY = "CANARY";
+
+/** Hidden in the project, as natively. */
+const HIDDEN = [
+  ".git/config",
+  ".git/hooks/pre-commit",
+  ".env",
+  "dir/.env.local",
+  "dir/.GIT/config",
+  "key.pem",
+  "id_rsa",
+  "private/notes.txt",
+  "dir/plan.secret",
+];
+
+const canaries = (paths) => Object.fromEntries(paths.map((path) => [path, `${CANARY} ${path}\n`]));
+
+const PROJECT = {
+  ...canaries(HIDDEN),
+  ".wardianignore": "private/\n*.secret\n",
+  "wardian.toml": 'approve = "ask"\n',
+  "open.txt": "open\n",
+  "dir/inside.txt": "inside\n",
+};
+
+const OUTSIDE = canaries(["secret.txt", "outside/secret.txt", "outside/dir/inner.txt"]);
+
+/** Agents that one browser has; see cases.test.mjs. */
+const CASES_MAX = 14;
+
+let browser;
+let played = 0;
+
+beforeEach(async () => {
+  if (played++ % CASES_MAX > 0) return;
+  await browser?.close();
+  browser = await open();
+});
+
+after(() => browser?.close());
+
+/** Writes out what is repeated: `{3*ab}` is `ababab`. */
+const expanded = (text) => text.replace(/\{(\d+)\*([^}]*)\}/g, (_, times, unit) => unit.repeat(Number(times)));
+
+/** Plays a case in a session of its own; then commits whatever it left. */
+function play(name, tool, input) {
+  return browser.page.evaluate(
+    async ({ name, tool, input, project, outside, assets }) => {
+      const base = await t.folder(name, outside);
+      const handle = await base.getDirectoryHandle("project", { create: true });
+      for (const [path, content] of Object.entries(project)) await t.write(handle, path, content);
+      const all = async (folder, path = "", found = {}) => {
+        for await (const [name, entry] of folder) {
+          if (entry.kind === "directory") await all(entry, `${path}${name}/`, found);
+          else found[path + name] = await (await entry.getFile()).text();
+        }
+        return found;
+      };
+      const turns = [{ text: "a", calls: [{ tool, input }] }, { text: "done" }];
+      const agent = await t.createAgent({
+        project: { kind: "directory", handle },
+        model: { kind: "script", scenario: JSON.stringify({ turns }) },
+        // The project's settings are part of the cases, and ask.
+        onAsk: () => "once",
+        limits: { output_bytes_max: 64 << 20 },
+        assets: new URL(assets, location.href),
+      });
+      const events = await t.run(agent, "Go.");
+      const left = await all(base);
+      const refused = await agent.review.commit({ ignored: true }).then(() => null, (error) => `${error.kind}: ${error.message}`);
+      await agent.close();
+      return { result: events.find(({ type }) => type === "tool.result"), left, refused, committed: await all(base) };
+    },
+    { name, tool, input, project: PROJECT, outside: OUTSIDE, assets: WITH_TESTS },
+  );
+}
+
+const cases = JSON.parse(expanded(readFileSync(CASES, "utf8")).replaceAll("{outside}", "/outside"));
+
+for (const [number, { name, root, steps, calls, expect }] of cases.entries()) {
+  test(`escape: ${name}`, { timeout: 120_000 }, async () => {
+    const asked = calls ?? steps;
+    const input = calls ? { calls } : { root: root ?? "", steps };
+    const { result, left, refused, committed } = await play(`escape-${number}`, calls ? "RawFiles" : "Files", input);
+    assert.equal(result.error, null, JSON.stringify(result.error));
+    const answers = result.output.data;
+    assert.ok(!JSON.stringify(answers).includes(CANARY), `one of ${JSON.stringify(answers)} has what must not be seen`);
+    assert.equal(answers.length, expect.length);
+    const before = { ...OUTSIDE, ...Object.fromEntries(Object.entries(PROJECT).map(([path, text]) => [`project/${path}`, text])) };
+    assert.deepEqual(left, before, "something was written before it was committed");
+    for (const [path, text] of Object.entries(before)) {
+      if (text.startsWith(CANARY)) assert.equal(committed[path], text, `${path}, after the commit`);
+    }
+    const isOutside = (path) => !path.startsWith("project/");
+    assert.deepEqual(Object.keys(committed).filter(isOutside).sort(), Object.keys(OUTSIDE).sort());
+    console.log(name, refused);
+    if (name in ALLOWED) return;
+    for (const [at, expected] of expect.entries()) {
+      const answer = answers[at];
+      const fits = expected === "*" ? "error" in answer : typeof expected === "string" ? answer.error === expected : true;
+      assert.ok(fits, `${JSON.stringify(asked[at])}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(answer)}`);
+      if (typeof expected !== "string") assert.deepEqual(answer, expected, JSON.stringify(asked[at]));
+    }
+  });
+}

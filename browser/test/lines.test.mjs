@@ -1,0 +1,95 @@
+// tests/cases/agent/lines.txt in a page: what agents type does what it does natively, and changes what it changes there.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { open } from "./harness.mjs";
+import { home } from "./native.mjs";
+
+const CASES = fileURLToPath(new URL("../../tests/cases/agent", import.meta.url));
+
+/** Where a line may differ, and why. */
+const ALLOWED = JSON.parse(readFileSync(new URL("./differences.json", import.meta.url), "utf8")).lines;
+
+const ENVIRONMENT = { LANG: "C.UTF-8", TZ: "UTC", HOME: "/tmp" };
+
+/** Native sessions at once. */
+const AT_ONCE = 2;
+
+const cases = readFileSync(join(CASES, "lines.txt"), "utf8")
+  .split("#--- ")
+  .slice(1)
+  .map((text) => ({ name: text.slice(0, text.indexOf("\n")), script: text.slice(text.indexOf("\n") + 1) }));
+
+let browser;
+
+before(async () => {
+  browser = await open();
+});
+
+after(() => browser?.close());
+
+function tree(folder, base = "", found = {}) {
+  for (const entry of readdirSync(join(folder, base), { withFileTypes: true })) {
+    const path = base === "" ? entry.name : `${base}/${entry.name}`;
+    if (entry.isDirectory()) tree(folder, path, found);
+    else found[path] = readFileSync(join(folder, path), "utf8");
+  }
+  return found;
+}
+
+/** What can be told of a change on both hosts: a browser keeps no permission bits. */
+const told = ({ changes }) =>
+  changes
+    .map(({ path, kind, from, after }) => ({
+      path,
+      kind,
+      from: from ?? null,
+      after: after ? { sha256: after.sha256 ?? after.digest, type: after.type ?? after.fileType } : null,
+    }))
+    .filter(({ kind }) => kind !== "mode");
+
+async function natively({ script }) {
+  const { folder, run, must, remove } = home(ENVIRONMENT);
+  try {
+    const project = join(folder, "project");
+    mkdirSync(project);
+    cpSync(join(CASES, "tree"), project, { recursive: true });
+    const { status, stdout } = await run("sh", "-C", project, "-c", script);
+    return { status, stdout, changes: told(JSON.parse(await must("changes", "-C", project, "--json", "--ignored"))) };
+  } finally {
+    remove();
+  }
+}
+
+test("lines that agents type", { timeout: 600_000 }, async (context) => {
+  assert.ok(cases.length >= 200, `${cases.length} cases`);
+  await browser.page.evaluate(
+    async ([files, env]) => {
+      const handle = await t.folder("lines", files);
+      globalThis.agent = await t.createAgent({ project: { kind: "directory", handle }, env });
+    },
+    [tree(join(CASES, "tree")), ENVIRONMENT],
+  );
+  const expected = new Map();
+  const waiting = cases.values();
+  const work = async () => {
+    for (const line of waiting) expected.set(line, await natively(line));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  for (const line of cases) {
+    await context.test(line.name, { skip: ALLOWED[line.name] ?? false }, async () => {
+      const { changes, ...ended } = await browser.page.evaluate(async (script) => {
+        const { status, stdout } = await agent.exec(["sh", "-c", script]);
+        const changes = await agent.review.changes({ ignored: true });
+        // The next line finds the tree as it was.
+        if (changes.changes.length > 0) await agent.review.discard({ ignored: true });
+        await agent.exec(["sh", "-c", "rm -rf /tmp/* /tmp/.[!.]*"]);
+        return { status, stdout: new TextDecoder().decode(stdout), changes };
+      }, line.script);
+      assert.deepEqual({ ...ended, changes: told(changes) }, expected.get(line), line.script);
+    });
+  }
+});
