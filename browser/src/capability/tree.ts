@@ -79,7 +79,8 @@ function split(path: string): [string, string] {
 
 /** What a guest names, below a directory. No guest gets out of it: whoever wants `..` resolves it by itself. */
 export function join(base: string, path: string): string {
-  if (path.startsWith("/") || path.includes("\0")) throw "not-permitted";
+  if (path.includes("\0")) throw "invalid";
+  if (path.startsWith("/")) throw "not-permitted";
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (names.includes("..")) throw "not-permitted";
   return [...(base === "" ? [] : [base]), ...names].join("/");
@@ -380,6 +381,8 @@ export class Tree {
     } catch (error) {
       const wasKnown = this.#files.delete(path);
       if (isNamed(error, "NotFoundError") && wasKnown) return this.look(path);
+      // What can have no such name is not there.
+      if (isNamed(error, "TypeError")) throw "no-entry";
       if (!isNamed(error, "TypeMismatchError")) throw error;
       // It is a directory, or a file stands where one of its parents should.
       await this.directory(path);

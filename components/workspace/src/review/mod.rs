@@ -23,7 +23,13 @@ pub fn io(path: &str, error: ErrorCode) -> Error {
     match error {
         // Only the layer's own log is ever found in such a state.
         ErrorCode::NotRecoverable => Error::Damaged("the session's file upper/log cannot be read".to_owned()),
-        error => Error::Io(IoError { path: path.to_owned(), message: error.message().to_owned() }),
+        error => {
+            let message = match error {
+                ErrorCode::Unsupported => "the file system here has none of these: leave it out of the commit",
+                other => other.message(),
+            };
+            Error::Io(IoError { path: path.to_owned(), message: message.to_owned() })
+        }
     }
 }
 
