@@ -197,7 +197,8 @@ const run = (at, torn) =>
       const events = await again.events();
       await again.close();
       const { events: verified } = await t.sessions().verify(again.session);
-      return { what, types: resumed.map((event) => event.type), verified, events: events.length };
+      const replay = (await t.sessions().replay(again.session)) ?? null;
+      return { what, types: resumed.map((event) => event.type), verified, events: events.length, replay };
     },
     [at, torn, SCENARIO],
   );
@@ -223,6 +224,7 @@ test("a journal whose writer dies at any write is whole, and goes on", { timeout
     assert.equal(count("session.end"), count("user.message"), told);
     assert.equal(count("model.response"), count("model.request"), told);
     assert.equal(found.verified, found.events, where);
+    assert.equal(found.replay, null, where);
   }
   console.log(`a run of ${writes} writes, ended at ${deaths} of them`);
   assert.ok(deaths > 10);

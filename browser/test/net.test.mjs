@@ -209,3 +209,33 @@ test("limits end a request and are named", { timeout: 60_000 }, async () => {
   const gone = await fetched("/page", { rules: [allow()] }, "127.0.0.2");
   assert.equal(gone.requests[0].decision, "deny");
 });
+
+test("a flood of requests ends at its limit, and the page answers meanwhile", { timeout: 120_000 }, async () => {
+  const url = `http://127.0.0.1:${port()}/page`;
+  const code = [
+    "import urllib.request",
+    "for n in range(1000):",
+    `    try: urllib.request.urlopen(${JSON.stringify(url)}).read()`,
+    "    except Exception as error:",
+    "        print('after', n, error)",
+    "        break",
+  ].join("\n");
+  await page.evaluate(() => {
+    globalThis.longest = 0;
+    let last = performance.now();
+    globalThis.timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 10);
+  });
+  const before = seen.length;
+  const { results, requests } = await called([{ tool: "Python", input: { code } }], { rules: [allow()], limits: { requests_max: 25 } });
+  const longest = await page.evaluate(() => {
+    clearInterval(timer);
+    return globalThis.longest;
+  });
+  assert.equal(seen.length - before, 25);
+  assert.match(results[0].output.text, /after 25 .*connection limit reached/i);
+  assert.equal(requests.filter(({ status }) => status === 200).length, 25);
+  assert.ok(longest < 1000, `the page stood still for ${longest} ms`);
+});

@@ -120,7 +120,8 @@ export class Sending {
       const isRepeated = rule === "requests-max" && this.#isOver;
       this.#isOver ||= rule === "requests-max";
       if (!isRepeated) this.activities.refused(method, shown, rule, netError("denied", reason));
-      throw new HttpFailure(denied);
+      // No rule would help.
+      throw new HttpFailure(rule === "requests-max" ? { tag: "connection-limit-reached" } : denied);
     }
     const { host, request } = decision.val;
     if (await this.activities.ask(request.method, host, request.shown)) {

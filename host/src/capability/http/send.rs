@@ -43,7 +43,12 @@ pub(super) fn limit(name: &str, at: u64) -> NetError {
 
 /// What the code is told of a denial; the journal and the user are told why.
 fn denied(denial: &Denial) -> Error {
-    if denial.rule == "address" { Error::DestinationIpProhibited } else { Error::HttpRequestDenied }
+    match denial.rule.as_str() {
+        "address" => Error::DestinationIpProhibited,
+        // No rule would help.
+        "requests-max" => Error::ConnectionLimitReached,
+        _ => Error::HttpRequestDenied,
+    }
 }
 
 fn denial_error(denial: &Denial) -> NetError {
