@@ -1,4 +1,5 @@
-// tests/cases/agent/lines.txt in a page: what agents type does what it does natively, and changes what it changes there.
+// tests/cases/agent in a page: what agents type does what it does natively, and changes what it changes there; by the shell, and
+// as processes.
 
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
@@ -21,7 +22,13 @@ const AT_ONCE = 2;
 const cases = readFileSync(join(CASES, "lines.txt"), "utf8")
   .split("#--- ")
   .slice(1)
-  .map((text) => ({ name: text.slice(0, text.indexOf("\n")), script: text.slice(text.indexOf("\n") + 1) }));
+  .map((text) => ({ name: text.slice(0, text.indexOf("\n")), argv: ["sh", "-c", text.slice(text.indexOf("\n") + 1)] }));
+
+// Those with `< FILE` are for who has a stdin to give.
+const utilities = readFileSync(join(CASES, "utilities.txt"), "utf8")
+  .split("\n")
+  .filter((line) => line !== "" && !line.startsWith("#") && !line.includes(" < "))
+  .map((line) => ({ name: line, argv: line.split(" ") }));
 
 let browser;
 
@@ -51,13 +58,13 @@ const told = ({ changes }) =>
     }))
     .filter(({ kind }) => kind !== "mode");
 
-async function natively({ script }) {
+async function natively({ argv }) {
   const { folder, run, remove } = home(ENVIRONMENT);
   try {
     const project = join(folder, "project");
     mkdirSync(project);
     cpSync(join(CASES, "tree"), project, { recursive: true });
-    const { status, stdout } = await run("sh", "-C", project, "-c", script);
+    const { status, stdout } = await run("exec", "-C", project, "--", ...argv);
     const listed = await run("changes", "-C", project, "--json", "--ignored");
     // What changes nothing leaves no session.
     if (listed.stderr.includes("there is no session")) return { status, stdout, changes: [] };
@@ -69,7 +76,8 @@ async function natively({ script }) {
 }
 
 test("lines that agents type", { timeout: 600_000 }, async (context) => {
-  assert.ok(cases.length >= 200, `${cases.length} cases`);
+  assert.ok(cases.length >= 200 && utilities.length >= 50, `${cases.length} cases, ${utilities.length} utilities`);
+  const lines = [...cases, ...utilities];
   await browser.page.evaluate(
     async ([files, env]) => {
       const handle = await t.folder("lines", files);
@@ -78,22 +86,22 @@ test("lines that agents type", { timeout: 600_000 }, async (context) => {
     [tree(join(CASES, "tree")), ENVIRONMENT],
   );
   const expected = new Map();
-  const waiting = cases.values();
+  const waiting = lines.values();
   const work = async () => {
     for (const line of waiting) expected.set(line, await natively(line));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  for (const line of cases) {
+  for (const line of lines) {
     await context.test(line.name, { skip: ALLOWED[line.name] ?? false }, async () => {
-      const { changes, ...ended } = await browser.page.evaluate(async (script) => {
-        const { status, stdout } = await agent.exec(["sh", "-c", script]);
+      const { changes, ...ended } = await browser.page.evaluate(async (argv) => {
+        const { status, stdout } = await agent.exec(argv);
         const changes = await agent.review.changes({ ignored: true });
         // The next line finds the tree as it was.
         if (changes.changes.length > 0) await agent.review.discard({ ignored: true });
         await agent.exec(["sh", "-c", "rm -rf /tmp/* /tmp/.[!.]*"]);
         return { status, stdout: new TextDecoder().decode(stdout), changes };
-      }, line.script);
-      assert.deepEqual({ ...ended, changes: told(changes) }, expected.get(line), line.script);
+      }, line.argv);
+      assert.deepEqual({ ...ended, changes: told(changes) }, expected.get(line), line.argv.join(" "));
     });
   }
 });

@@ -61,7 +61,9 @@ impl From<ErrorCode> for Error {
                 (Kind::Connect, "there is no way to the host".to_owned())
             }
             ErrorCode::ConnectionRefused => (Kind::Connect, "the host refuses connections".to_owned()),
-            ErrorCode::ConnectionLimitReached => (Kind::Connect, "more requests than one call may send, or at once".to_owned()),
+            ErrorCode::ConnectionLimitReached => {
+                (Kind::Connect, "more requests than one call may send, or at once".to_owned())
+            }
             ErrorCode::DestinationIpProhibited => {
                 (Kind::Refused, "the host's address is not one that may be reached".to_owned())
             }

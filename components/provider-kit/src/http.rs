@@ -217,7 +217,9 @@ fn network_error(code: ErrorCode) -> NetworkError {
             (Kind::Connect, "there is no way to the host".to_owned())
         }
         ErrorCode::ConnectionRefused => (Kind::Connect, "the host refuses connections".to_owned()),
-        ErrorCode::ConnectionLimitReached => (Kind::Connect, "more requests than one call may send, or at once".to_owned()),
+        ErrorCode::ConnectionLimitReached => {
+            (Kind::Connect, "more requests than one call may send, or at once".to_owned())
+        }
         ErrorCode::DestinationIpProhibited => {
             (Kind::RefusedByPolicy, "the host's address is not one that may be reached".to_owned())
         }

@@ -10,6 +10,8 @@ use hyper::{Request, Response, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use suites::net::{Client, Names, allow};
+use suites::process::Running;
+use suites::world::World;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -19,12 +21,13 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 struct Tls {
     address: SocketAddr,
     certificate: Vec<u8>,
+    pem: String,
     connections: Arc<AtomicUsize>,
 }
 
-/// Says which version of HTTP it was asked in. Speaks only this protocol.
-async fn server(protocol: &'static [u8]) -> Tls {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+/// Says which version of HTTP it was asked in. Speaks only this protocol, under this name.
+async fn server(protocol: &'static [u8], name: &str) -> Tls {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -59,7 +62,7 @@ async fn server(protocol: &'static [u8]) -> Tls {
             });
         }
     });
-    Tls { address, certificate: certificate.to_vec(), connections }
+    Tls { address, certificate: certificate.to_vec(), pem: made.cert.pem(), connections }
 }
 
 async fn client(trusted: Vec<u8>) -> Client {
@@ -73,7 +76,7 @@ async fn client(trusted: Vec<u8>) -> Client {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_versions_of_http_over_tls_and_their_connections_are_used_again() {
     for (protocol, version) in [(&b"h2"[..], "HTTP/2.0"), (b"http/1.1", "HTTP/1.1")] {
-        let tls = server(protocol).await;
+        let tls = server(protocol, "localhost").await;
         let client = client(tls.certificate.clone()).await;
         let url = format!("https://localhost:{}/path", tls.address.port());
         let fetched = client.fetch(json!({"url": url, "times": 3})).await;
@@ -85,7 +88,7 @@ async fn both_versions_of_http_over_tls_and_their_connections_are_used_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_nobody_vouches_for_is_not_talked_to() {
-    let (tls, other) = (server(b"http/1.1").await, server(b"http/1.1").await);
+    let (tls, other) = (server(b"http/1.1", "localhost").await, server(b"http/1.1", "localhost").await);
     let url = |host: &str| json!({"url": format!("https://{host}:{}/", tls.address.port())});
     let stranger = client(other.certificate).await.fetch(url("localhost")).await;
     assert_eq!(stranger.failed().0, "tls");
@@ -94,4 +97,37 @@ async fn a_server_that_nobody_vouches_for_is_not_talked_to() {
     let client = client(tls.certificate.clone()).await;
     assert_eq!(client.fetch(url("127.0.0.1")).await.failed().0, "tls");
     client.fetch(url("localhost")).await.data();
+}
+
+const SECURE: &str = r#"
+import http.client, requests, urllib.request
+print(urllib.request.urlopen("https://PLACE/urllib").read().decode())
+connection = http.client.HTTPSConnection("PLACE")
+connection.request("GET", "/http.client")
+print(connection.getresponse().read().decode())
+print(requests.get("https://PLACE/requests").text)
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_speak_tls_with_whom_the_machine_trusts() {
+    let tls = server(b"http/1.1", "127.0.0.1").await;
+    let place = format!("127.0.0.1:{}", tls.address.port());
+    let world = World::new();
+    let trusted = world.home().join("trusted.pem");
+    std::fs::write(&trusted, &tls.pem).unwrap();
+    let run = |arguments: &[&str], trusts: bool| {
+        let mut command = world.command(arguments);
+        if trusts {
+            command.env("SSL_CERT_FILE", &trusted);
+        }
+        Running::new(command).wait()
+    };
+    let code = SECURE.replace("PLACE", &place);
+    let done = run(&["python", "--net", &place, "-c", &code], true).exits(0);
+    assert_eq!(done.stdout, "HTTP/1.1 /urllib\nHTTP/1.1 /http.client\nHTTP/1.1 /requests\n", "{done}");
+    let curl = format!("curl -sS https://{place}/curl");
+    let done = run(&["sh", "--net", &place, "-c", &curl], true).exits(0);
+    assert_eq!(done.stdout, "HTTP/1.1 /curl", "{done}");
+    run(&["python", "--net", &place, "-c", &code], false).exits(1).says(&["SSLCertVerificationError"]);
+    run(&["sh", "--net", &place, "-c", &curl], false).exits(60).says(&["certificate"]);
 }
