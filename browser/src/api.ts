@@ -167,7 +167,10 @@ export interface AgentOptions {
   onAsk?: OnAsk;
   /** Environment of the shell and of Python. */
   env?: Record<string, string>;
-  /** Where the package's files are: its workers and components. Default: beside its module. */
+  /**
+   * The folder of the package's files: its workers and components. Default: beside its module. Of another origin, it is
+   * asked for components alone, since a browser starts no workers from there.
+   */
   assets?: string | URL;
 }
 

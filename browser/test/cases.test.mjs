@@ -1,11 +1,11 @@
 // tests/cases/session in a page: the same folders as natively, and the journals of both, event by event.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
-import { after, beforeEach, test } from "node:test";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { open } from "./harness.mjs";
+import { files, renewed } from "./harness.mjs";
 import { home } from "./native.mjs";
 
 const CASES = fileURLToPath(new URL("../../tests/cases/session", import.meta.url));
@@ -13,32 +13,7 @@ const CASES = fileURLToPath(new URL("../../tests/cases/session", import.meta.url
 /** Where a page's journal may differ, and why. */
 const ALLOWED = JSON.parse(readFileSync(new URL("./differences.json", import.meta.url), "utf8"));
 
-/**
- * Cases that one browser plays. Chromium frees the memories of workers that have ended when it likes, and has addresses for a
- * hundred or so at a time.
- */
-const CASES_MAX = 8;
-
-let browser;
-let played = 0;
-
-beforeEach(async () => {
-  if (played++ % CASES_MAX > 0) return;
-  await browser?.close();
-  browser = await open();
-});
-
-after(() => browser?.close());
-
-function files(folder, base = folder) {
-  const found = {};
-  for (const entry of existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) Object.assign(found, files(path, base));
-    else found[relative(base, path)] = readFileSync(path, "utf8");
-  }
-  return found;
-}
+const page = renewed(8);
 
 /** Flags of `wardian run` that a case may have, as the package's options. */
 const FLAGS = { "--max-steps": "steps_max", "--max-tokens": "tokens_max", "--max-seconds": "seconds_max" };
@@ -78,7 +53,7 @@ async function natively(testCase, folder, project) {
 
 function inPage(testCase, name, folder, project) {
   const scenario = readFileSync(join(folder, "scenario.json"), "utf8");
-  return browser.page.evaluate(
+  return page().evaluate(
     async ({ name, scenario, project, prompt, ...options }) => {
       const handle = await t.folder(`case-${name}`, project);
       const model = { kind: "script", scenario };
@@ -137,10 +112,10 @@ for (const name of readdirSync(CASES).sort()) {
     const folder = join(CASES, name);
     const testCase = JSON.parse(readFileSync(join(folder, "case.json"), "utf8"));
     const project = files(join(folder, "project"));
-    const [native, page] = await Promise.all([natively(testCase, folder, project), inPage(testCase, name, folder, project)]);
+    const [native, played] = await Promise.all([natively(testCase, folder, project), inPage(testCase, name, folder, project)]);
     assert.ok(native.length > 1);
-    const [expected, actual] = [ordered(native).map(masked), ordered(page.events).map(masked)];
+    const [expected, actual] = [ordered(native).map(masked), ordered(played.events).map(masked)];
     for (let at = 0; at < Math.max(expected.length, actual.length); at++) assert.deepEqual(actual[at], expected[at], `event ${at}`);
-    assert.equal(page.replay, null);
+    assert.equal(played.replay, null);
   });
 }

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, beforeEach, test } from "node:test";
-import { open, WITH_TESTS } from "./harness.mjs";
+import { test } from "node:test";
+import { renewed, WITH_TESTS } from "./harness.mjs";
 
 const CASES = new URL("../../tests/cases/workspace/escape.json", import.meta.url);
 
@@ -13,28 +13,10 @@ const ALLOWED = JSON.parse(readFileSync(new URL("./differences.json", import.met
 /** In everything that must never be seen. */
 const CANARY = "CANARY";
 
-/** Hidden in the project, as natively. */
-const HIDDEN = [
-  ".git/config",
-  ".git/hooks/pre-commit",
-  ".env",
-  "dir/.env.local",
-  "dir/.GIT/config",
-  "key.pem",
-  "id_rsa",
-  "private/notes.txt",
-  "dir/plan.secret",
-];
-
+const given = JSON.parse(readFileSync(new URL("project.json", CASES), "utf8"));
 const canaries = (paths) => Object.fromEntries(paths.map((path) => [path, `${CANARY} ${path}\n`]));
-
-const PROJECT = {
-  ...canaries(HIDDEN),
-  ".wardianignore": "private/\n*.secret\n",
-  "wardian.toml": 'approve = "ask"\n',
-  "open.txt": "open\n",
-  "dir/inside.txt": "inside\n",
-};
+const PROJECT = { ...canaries(given.hidden), ...given.files };
+const OUTSIDE = canaries(given.outside);
 
 /**
  * Links that the project has natively. A browser shows none in a folder that it lends: answers are not compared from the
@@ -42,21 +24,7 @@ const PROJECT = {
  */
 const LINKS = /(^|\/)(abs|absdir|up|updir|far|chain2?|loop2?|rootlink|proc|gitlink|envlink|here|top|row\d+)(\/|$)/;
 
-const OUTSIDE = canaries(["secret.txt", "outside/secret.txt", "outside/dir/inner.txt"]);
-
-/** Agents that one browser has; see cases.test.mjs. */
-const CASES_MAX = 14;
-
-let browser;
-let played = 0;
-
-beforeEach(async () => {
-  if (played++ % CASES_MAX > 0) return;
-  await browser?.close();
-  browser = await open();
-});
-
-after(() => browser?.close());
+const page = renewed(14);
 
 /** Writes out what is repeated: `{3*ab}` is `ababab`. */
 const expanded = (text) => text.replace(/\{(\d+)\*([^}]*)\}/g, (_, times, unit) => unit.repeat(Number(times)));
@@ -66,7 +34,7 @@ const withoutLinks = ({ ok }) => ({ ok: Array.isArray(ok) ? ok.filter((name) => 
 
 /** Plays a case in a session of its own; then commits whatever it left. */
 function play(name, tool, input) {
-  return browser.page.evaluate(
+  return page().evaluate(
     async ({ name, tool, input, project, outside, assets }) => {
       const base = await t.folder(name, outside);
       const handle = await base.getDirectoryHandle("project", { create: true });
@@ -112,6 +80,9 @@ for (const [number, { name, root, steps, calls, expect }] of cases.entries()) {
     assert.deepEqual(left, before, "something was written before it was committed");
     for (const [path, text] of Object.entries(before)) {
       if (text.startsWith(CANARY)) assert.equal(committed[path], text, `${path}, after the commit`);
+    }
+    for (const [path, text] of Object.entries(committed)) {
+      assert.ok(path in before || !text.includes(CANARY), `${path} has what must not be seen, after the commit`);
     }
     const isOutside = (path) => !path.startsWith("project/");
     assert.deepEqual(Object.keys(committed).filter(isOutside).sort(), Object.keys(OUTSIDE).sort());

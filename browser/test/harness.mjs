@@ -1,10 +1,11 @@
 // A page with the package in it, in a Chromium of its own: what every test and benchmark starts from.
 
-import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
+import { after, beforeEach } from "node:test";
 import { tmpdir } from "node:os";
-import { extname, join, normalize, resolve } from "node:path";
+import { extname, join, normalize, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { constants as zlib, createBrotliCompress } from "node:zlib";
 import { chromium } from "playwright-core";
@@ -164,4 +165,31 @@ export async function open() {
     server.close();
   };
   return { page: await newPage(), newPage, context, server, lines, close };
+}
+
+/**
+ * For tests that come one after the other: a page, in a new browser after every `most` of them. Chromium frees the memories of
+ * workers that have ended when it likes, and has addresses for a hundred or so at a time.
+ */
+export function renewed(most) {
+  let browser;
+  let played = 0;
+  beforeEach(async () => {
+    if (played++ % most > 0) return;
+    await browser?.close();
+    browser = await open();
+  });
+  after(() => browser?.close());
+  return () => browser.page;
+}
+
+/** The files below a folder of this machine, by their paths in it; none where there is no such folder. */
+export function files(folder, base = folder) {
+  const found = {};
+  for (const entry of existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) Object.assign(found, files(path, base));
+    else found[relative(base, path)] = readFileSync(path, "utf8");
+  }
+  return found;
 }

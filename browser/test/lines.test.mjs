@@ -2,11 +2,11 @@
 // as processes.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { open } from "./harness.mjs";
+import { files, open } from "./harness.mjs";
 import { home } from "./native.mjs";
 
 const CASES = fileURLToPath(new URL("../../tests/cases/agent", import.meta.url));
@@ -37,15 +37,6 @@ before(async () => {
 });
 
 after(() => browser?.close());
-
-function tree(folder, base = "", found = {}) {
-  for (const entry of readdirSync(join(folder, base), { withFileTypes: true })) {
-    const path = base === "" ? entry.name : `${base}/${entry.name}`;
-    if (entry.isDirectory()) tree(folder, path, found);
-    else found[path] = readFileSync(join(folder, path), "utf8");
-  }
-  return found;
-}
 
 /** What can be told of a change on both hosts: a browser keeps no permission bits. */
 const told = ({ changes }) =>
@@ -79,11 +70,11 @@ test("lines that agents type", { timeout: 600_000 }, async (context) => {
   assert.ok(cases.length >= 200 && utilities.length >= 50, `${cases.length} cases, ${utilities.length} utilities`);
   const lines = [...cases, ...utilities];
   await browser.page.evaluate(
-    async ([files, env]) => {
-      const handle = await t.folder("lines", files);
+    async ([project, env]) => {
+      const handle = await t.folder("lines", project);
       globalThis.agent = await t.createAgent({ project: { kind: "directory", handle }, env });
     },
-    [tree(join(CASES, "tree")), ENVIRONMENT],
+    [files(join(CASES, "tree")), ENVIRONMENT],
   );
   const expected = new Map();
   const waiting = lines.values();

@@ -33,7 +33,8 @@ async function serving(script, work) {
     }
     throw new Error(`npm run ${script} ended without an address: ${said}`);
   } finally {
-    process.kill(-server.pid);
+    // What ended by itself is gone already.
+    if (server.exitCode === null && server.signalCode === null) process.kill(-server.pid);
   }
 }
 

@@ -40,6 +40,17 @@ struct Case {
     expect: Vec<Value>,
 }
 
+/// What every case begins with, besides links: `tests/cases/workspace/project.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Project {
+    /// Beside the project, with a canary in each.
+    outside: Vec<String>,
+    /// In the project, and not to be seen.
+    hidden: Vec<String>,
+    files: BTreeMap<String, String>,
+}
+
 fn outside(overlay: &Overlay) -> PathBuf {
     overlay.folder().join("outside")
 }
@@ -62,26 +73,17 @@ fn overlay() -> Overlay {
     let overlay = Overlay::new();
     let outside = outside(&overlay);
     fs::create_dir_all(outside.join("dir/empty")).unwrap();
-    for path in ["outside/secret.txt", "outside/dir/inner.txt", "secret.txt"] {
+    let text = fs::read_to_string(root().join("tests/cases/workspace/project.json")).unwrap();
+    let project: Project = serde_json::from_str(&text).unwrap();
+    for path in &project.outside {
         fs::write(overlay.folder().join(path), format!("{CANARY} {path}\n")).unwrap();
     }
-    for path in [
-        ".git/config",
-        ".git/hooks/pre-commit",
-        ".env",
-        "dir/.env.local",
-        "dir/.GIT/config",
-        "key.pem",
-        "id_rsa",
-        "private/notes.txt",
-        "dir/plan.secret",
-    ] {
+    for path in &project.hidden {
         overlay.file(path, &format!("{CANARY} {path}\n"));
     }
-    overlay.file(".wardianignore", "private/\n*.secret\n");
-    overlay.file("wardian.toml", "approve = \"ask\"\n");
-    overlay.file("open.txt", "open\n");
-    overlay.file("dir/inside.txt", "inside\n");
+    for (path, text) in &project.files {
+        overlay.file(path, text);
+    }
     let absolute = |path: &str| outside.join(path).display().to_string();
     let links = [
         ("abs", absolute("secret.txt")),
