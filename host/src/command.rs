@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -20,9 +20,10 @@ use crate::capability::process::{Caller, Starts};
 use crate::capability::stdio::{Input, Output, Standard, Switched};
 use crate::capability::{self, Lender, Lent};
 use crate::family::Member;
-use crate::interrupt::{Account, Interrupt, Watchdog};
+use crate::interrupt::{Account, Interrupt};
 use crate::kept::{Again, For, Kept, Life};
 use crate::limits::{Limited, Limiter, Meter};
+use crate::overseer::{End, Overseer, Place};
 use crate::tool::{Files, SCRATCH, WORKSPACE, lend_files};
 use crate::wit::{FileAccess, LimitFault, Limits, Powers};
 use crate::{Code, Commands, Error, Host};
@@ -199,29 +200,20 @@ impl Command {
     }
 
     pub(crate) fn spawn_member(&self, start: Start, member: Member, kept: Option<(Arc<Kept>, String)>) -> Process {
-        let (kill, killed) = watch::channel(());
-        let (ended, exit) = watch::channel(None);
+        let (told, exit) = watch::channel(None);
         let (begin, wall_ms_max) = (Instant::now(), start.limits.wall_ms_max);
         let activities = start.activities.clone();
         let number = activities.process_started(&start.argv, &self.code.digest, &start.cwd);
-        let ended = Arc::new(End { told: ended, activities, number });
-        let (command, runtime) = (self.clone(), Handle::current());
         let interrupt = Arc::new(Interrupt::default());
-        let end = Ending { interrupt: interrupt.clone(), watchdog: self.code.watchdog.clone() };
-        tokio::spawn(give_up(ended.clone(), killed.clone(), end, begin, wall_ms_max));
+        let end = Arc::new(End { told, interrupt: interrupt.clone(), activities, number, begin });
+        let overseer = self.host.overseer().clone();
+        let place = overseer.oversee(end.clone(), wall_ms_max);
+        let (command, runtime) = (self.clone(), Handle::current());
         tokio::task::spawn_blocking(move || {
-            let mut killed = killed;
-            let exit = runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    // Told, or the handle is gone.
-                    _ = killed.changed() => Exit::of(Status::Killed(Killed::Killed), begin),
-                    exit = command.run(start, member, kept, &interrupt, begin) => exit,
-                }
-            });
-            ended.tell(exit);
+            let exit = runtime.block_on(command.run(start, member, kept, &end, &place));
+            end.tell(exit);
         });
-        Process { exit, kill, number }
+        Process { exit, interrupt, overseer, number }
     }
 
     async fn run(
@@ -229,12 +221,15 @@ impl Command {
         start: Start,
         member: Member,
         kept: Option<(Arc<Kept>, String)>,
-        interrupt: &Arc<Interrupt>,
-        begin: Instant,
+        end: &End,
+        place: &Place,
     ) -> Exit {
+        let (interrupt, begin) = (&end.interrupt, end.begin);
+        if let Some(why) = interrupt.reason.get() {
+            return Exit::of(Status::Killed(why.clone()), begin);
+        }
         let limits = start.limits;
         let (meter, broken) = (Meter::new(limits.output_bytes_max), Arc::new(AtomicBool::new(false)));
-        let activities = start.activities.clone();
         let account = Account { cpu_ms_max: limits.cpu_ms_max, family: member.family(), meter: meter.clone() };
         let kept = kept.map(|(kept, name)| {
             let (powers, files) = (start.powers.clone(), start.files.clone());
@@ -260,7 +255,7 @@ impl Command {
         let _watched = match &self.code.watchdog {
             // Only by whoever runs on this thread: nothing that follows leaves it.
             Some(watchdog) => match watchdog.watch(interrupt, &self.code.component, account) {
-                Some(watching) => (Some(watching), None),
+                Some((watched, watching)) => (Some(place.watch(watched, watching)), None),
                 None => return Exit::of(Status::Killed(Killed::Host("it could not be ended".to_owned())), begin),
             },
             None => (None, self.host.ticking()),
@@ -283,15 +278,14 @@ impl Command {
             tokio::select! {
                 biased;
                 result = work => Ok(result),
-                // The time in which the user is asked about a request is not the process's.
-                () = activities.sleep(Duration::from_millis(limits.wall_ms_max)) => Err(()),
+                why = interrupt.reason.given() => Err(why.clone()),
             }
         };
         let ended = work.await;
         // Who leaves by `exit` leaves an instance that cannot run again.
         let has_returned = matches!(ended, Ok(Ok(_)));
         let status = match ended {
-            Err(()) => Status::Killed(Killed::Limit(wall(limits.wall_ms_max))),
+            Err(why) => Status::Killed(why),
             Ok(Ok(status)) => Status::Exited(status),
             Ok(Err(error)) => match interrupt.reason.get() {
                 // That it trapped is how it was ended.
@@ -393,10 +387,6 @@ fn asks_for_directory(code: &Code) -> bool {
     })
 }
 
-fn wall(at: u64) -> LimitFault {
-    LimitFault { name: "wall-ms-max".to_owned(), at }
-}
-
 fn status(error: &wasmtime::Error, meter: &Meter, broken: bool) -> Status {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Status::Exited(exit.0 as u8);
@@ -413,68 +403,23 @@ fn status(error: &wasmtime::Error, meter: &Meter, broken: bool) -> Status {
 }
 
 impl Exit {
-    fn of(status: Status, begin: Instant) -> Self {
+    pub(crate) fn of(status: Status, begin: Instant) -> Self {
         Self { status, wall_ms: begin.elapsed().as_millis() as u64, memory_peak_bytes: 0 }
-    }
-}
-
-/// How long the thread of a process may be overdue before it is given up: it hangs in a system call.
-const OVERDUE: Duration = Duration::from_millis(500);
-
-/// Ends code that does not look at epochs.
-struct Ending {
-    interrupt: Arc<Interrupt>,
-    watchdog: Option<Watchdog>,
-}
-
-/// Ends the code of a process when that is due, and answers for one whose thread does not come back.
-async fn give_up(ended: Arc<End>, mut killed: watch::Receiver<()>, end: Ending, begin: Instant, wall_ms_max: u64) {
-    let mut exit = ended.told.subscribe();
-    let why = async {
-        let wall_time = Duration::from_millis(wall_ms_max);
-        let why = tokio::select! {
-            () = ended.activities.sleep(wall_time) => Killed::Limit(wall(wall_ms_max)),
-            _ = killed.changed() => Killed::Killed,
-        };
-        if let Some(watchdog) = &end.watchdog {
-            watchdog.end(&end.interrupt, why.clone());
-        }
-        tokio::time::sleep(OVERDUE).await;
-        why
-    };
-    tokio::select! {
-        _ = exit.wait_for(Option::is_some) => {}
-        why = why => ended.tell(Exit::of(Status::Killed(why), begin)),
-    }
-}
-
-/// Whom the end of a process is told.
-struct End {
-    told: watch::Sender<Option<Exit>>,
-    activities: Arc<Activities>,
-    number: u32,
-}
-
-impl End {
-    /// The first word on how a process ended holds.
-    fn tell(&self, exit: Exit) {
-        self.told.send_if_modified(|known| {
-            let is_first = known.is_none();
-            if is_first {
-                // Before anybody who waits for it goes on.
-                self.activities.process_ended(self.number, &exit);
-                *known = Some(exit);
-            }
-            is_first
-        });
     }
 }
 
 /// A process under way. Dropping it, or [`Process::kill`], ends its code: at the latest with the next epoch or host call.
 pub struct Process {
-    pub(crate) exit: watch::Receiver<Option<Exit>>,
-    kill: watch::Sender<()>,
+    exit: watch::Receiver<Option<Exit>>,
+    interrupt: Arc<Interrupt>,
+    overseer: Overseer,
     number: u32,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 impl Process {
@@ -485,7 +430,9 @@ impl Process {
 
     /// Ends it.
     pub fn kill(&self) {
-        self.kill.send_replace(());
+        if self.exit.borrow().is_none() {
+            self.overseer.end(&self.interrupt, Killed::Killed);
+        }
     }
 
     /// How it ended, if it has.

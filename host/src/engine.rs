@@ -15,6 +15,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use crate::Error;
 use crate::cache::Cache;
 use crate::interrupt::Watchdog;
+use crate::overseer::Overseer;
 
 /// Length of an epoch: how often running code is looked at, and the unit in which processor time is measured.
 pub(crate) const EPOCH_MS: u64 = 10;
@@ -94,6 +95,7 @@ struct Inner {
     options: HostOptions,
     engine: Engine,
     cache: Option<Cache>,
+    overseer: Overseer,
     /// Ends code that does not look at epochs. None: it does.
     watchdog: Option<Watchdog>,
     /// For code that does not. None where that cannot be.
@@ -124,14 +126,21 @@ impl Host {
     pub fn new(options: HostOptions) -> Result<Self, Error> {
         let engine = engine(true)?;
         let ticker = Arc::new(Ticker::default());
-        ticker.clone().start(engine.clone());
-        Ok(Self::with(options, engine, Some(ticker), None))
+        ticker.clone().start(engine.clone()).map_err(Error::Thread)?;
+        let overseer = Overseer::start().map_err(Error::Thread)?;
+        Ok(Self::with(options, engine, overseer, Some(ticker), None))
     }
 
-    fn with(options: HostOptions, engine: Engine, ticker: Option<Arc<Ticker>>, watchdog: Option<Watchdog>) -> Self {
+    fn with(
+        options: HostOptions,
+        engine: Engine,
+        overseer: Overseer,
+        ticker: Option<Arc<Ticker>>,
+        watchdog: Option<Watchdog>,
+    ) -> Self {
         let cache = options.cache.clone().map(|folder| Cache::new(folder, &compatibility(&engine)));
         let (commands, loaded) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { options, engine, cache, watchdog, commands, loaded, ticker }) }
+        Self { inner: Arc::new(Inner { options, engine, cache, overseer, watchdog, commands, loaded, ticker }) }
     }
 
     /// The same for code that runs as a [`crate::Command`]: faster, where such code can be ended without its help.
@@ -142,13 +151,18 @@ impl Host {
         let commands = self.inner.commands.get_or_init(|| {
             let engine = engine(false).ok()?;
             let watchdog = Watchdog::new(&engine)?;
-            Some(Self::with(self.inner.options.clone(), engine, None, Some(watchdog)))
+            let (options, overseer) = (self.inner.options.clone(), self.inner.overseer.clone());
+            Some(Self::with(options, engine, overseer, None, Some(watchdog)))
         });
         commands.as_ref().unwrap_or(self).clone()
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    pub(crate) fn overseer(&self) -> &Overseer {
+        &self.inner.overseer
     }
 
     /// Whether loading a component with this digest, or under this key, would have to compile.
@@ -299,7 +313,7 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(self: Arc<Self>, engine: Engine) {
+    fn start(self: Arc<Self>, engine: Engine) -> std::io::Result<()> {
         let spawned = std::thread::Builder::new().name("wardian-epoch".to_owned()).spawn(move || {
             while !self.stopped.load(Ordering::Acquire) {
                 if self.running.load(Ordering::Acquire) == 0 {
@@ -313,8 +327,7 @@ impl Ticker {
                 engine.increment_epoch();
             }
         });
-        // Without the thread no limit on time would hold: better not to go on.
-        spawned.expect("a thread for the epoch clock");
+        spawned.map(drop)
     }
 
     fn run(self: Arc<Self>) -> Ticking {

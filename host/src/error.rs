@@ -8,6 +8,9 @@ pub enum Error {
     /// The engine cannot be set up on this machine.
     #[error("cannot set up the WebAssembly engine")]
     Engine(#[source] wasmtime::Error),
+    /// The system lets no thread start that limits on time need.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// The bytes are no component that this host can run.
     #[error("cannot compile component {name}")]
     Compile {

@@ -17,6 +17,7 @@ mod family;
 mod interrupt;
 mod kept;
 mod limits;
+mod overseer;
 mod review;
 mod tool;
 

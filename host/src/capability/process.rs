@@ -135,12 +135,6 @@ pub struct Child {
     stderr: Option<DynInputStream>,
 }
 
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.process.kill();
-    }
-}
-
 #[async_trait]
 impl Pollable for Child {
     async fn ready(&mut self) {

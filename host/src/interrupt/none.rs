@@ -1,13 +1,11 @@
 //! Where there is no such way: code looks at epochs.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::Reason;
-use crate::command::Killed;
 use crate::family::Family;
 use crate::limits::Meter;
 
@@ -29,6 +27,12 @@ pub(crate) struct Account {
     pub(crate) meter: Arc<Meter>,
 }
 
+/// No thread is.
+pub(crate) enum Watched {}
+
+/// As above.
+pub(crate) enum Watching {}
+
 impl Watchdog {
     pub(crate) fn new(_: &Engine) -> Option<Self> {
         None
@@ -38,11 +42,17 @@ impl Watchdog {
         match *self {}
     }
 
-    pub(crate) fn end(&self, _: &Interrupt, _: Killed) {
+    pub(crate) fn watch(&self, _: &Arc<Interrupt>, _: &Component, _: Account) -> Option<(Watched, Watching)> {
+        match *self {}
+    }
+}
+
+impl Watched {
+    pub(crate) fn is_eager(&self) -> bool {
         match *self {}
     }
 
-    pub(crate) fn watch(&self, _: &Arc<Interrupt>, _: &Component, _: Account) -> Option<Infallible> {
+    pub(crate) fn look(&mut self) {
         match *self {}
     }
 }

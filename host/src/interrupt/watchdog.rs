@@ -1,10 +1,8 @@
-//! The thread that watches processes: it counts their time, and ends those that have to end.
+//! Watches threads: counts their time, and aims at those whose code has to end.
 
-use std::collections::HashMap;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -12,7 +10,6 @@ use wasmtime::component::Component;
 use super::Reason;
 use super::signal::{self, Target, Thread, Trap};
 use crate::command::Killed;
-use crate::engine::EPOCH_MS;
 use crate::family::Family;
 use crate::limits::Meter;
 use crate::wit::LimitFault;
@@ -20,22 +17,15 @@ use crate::wit::LimitFault;
 /// How often it is tried to find a thread in its code, before that is done less often: it waits in a call of the system.
 /// Code that calls the host over and over is found in itself once in some hundred times, so tries follow each other fast.
 const EAGER_TRIES: u32 = 20_000;
-const RETRY: Duration = Duration::from_micros(20);
 
-/// Watches the processes of one engine. Cheap to clone; its thread ends with the last of it.
+/// Ends code of one engine. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Watchdog {
-    owner: Arc<Owner>,
+    shared: Arc<Shared>,
 }
-
-struct Owner(Arc<Shared>);
 
 struct Shared {
     engine: Engine,
-    runs: Mutex<HashMap<u64, Watched>>,
-    number: AtomicU64,
-    wake: Condvar,
-    stopped: AtomicBool,
     /// Where code goes on that has to end. Made when it is needed first.
     trap: OnceLock<Option<Trap>>,
 }
@@ -56,7 +46,9 @@ pub(crate) struct Interrupt {
     owned: OnceLock<Option<Target>>,
 }
 
-struct Watched {
+/// A thread that runs code.
+pub(crate) struct Watched {
+    shared: Arc<Shared>,
     interrupt: Arc<Interrupt>,
     component: Component,
     thread: Thread,
@@ -67,71 +59,37 @@ struct Watched {
     tries: u32,
 }
 
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.0.stopped.store(true, Ordering::Release);
-        drop(self.0.runs());
-        self.0.wake.notify_all();
-    }
-}
-
 impl Watchdog {
     /// None: this system does not let it, and code is to look at epochs.
     pub(crate) fn new(engine: &Engine) -> Option<Self> {
         signal::install()?;
-        let shared = Arc::new(Shared {
-            engine: engine.clone(),
-            runs: Mutex::default(),
-            number: AtomicU64::default(),
-            wake: Condvar::new(),
-            stopped: AtomicBool::new(false),
-            trap: OnceLock::new(),
-        });
-        let watching = shared.clone();
-        std::thread::Builder::new().name("wardian-watch".to_owned()).spawn(move || watching.watch()).ok()?;
-        Some(Self { owner: Arc::new(Owner(shared)) })
+        Some(Self { shared: Arc::new(Shared { engine: engine.clone(), trap: OnceLock::new() }) })
     }
 
     /// Whether code of this component could be ended. To be asked before it runs for the first time.
     pub(crate) fn can_end(&self, component: &Component) -> bool {
-        self.owner.0.trap().is_some() && signal::bodies(component).is_some()
+        self.shared.trap().is_some() && signal::bodies(component).is_some()
     }
 
-    /// Asks for the end of a process.
-    pub(crate) fn end(&self, interrupt: &Interrupt, why: Killed) {
-        interrupt.reason.give(why);
-        self.owner.0.wake.notify_all();
-    }
-
-    /// Watches the calling thread while it runs code of this component. None: the system does not let it.
+    /// To watch the calling thread while it runs code of this component. None: the system does not let it.
     pub(crate) fn watch(
         &self,
         interrupt: &Arc<Interrupt>,
         component: &Component,
         account: Account,
-    ) -> Option<Watching> {
-        let (interrupt, component, thread) = (interrupt.clone(), component.clone(), Thread::current()?);
+    ) -> Option<(Watched, Watching)> {
+        let (shared, interrupt, component) = (self.shared.clone(), interrupt.clone(), component.clone());
+        let thread = Thread::current()?;
         let before = signal::enter(&raw const interrupt.target);
-        let shared = self.owner.0.clone();
-        let number = shared.number.fetch_add(1, Ordering::Relaxed);
+        let watching = Watching { before, _interrupt: interrupt.clone() };
         let begin_ms = thread.cpu_ms();
-        let watched =
-            Watched { interrupt: interrupt.clone(), component, thread, account, begin_ms, counted_ms: 0, tries: 0 };
-        let mut runs = shared.runs();
-        let is_first = runs.is_empty();
-        runs.insert(number, watched);
-        drop(runs);
-        if is_first {
-            shared.wake.notify_all();
-        }
-        Some(Watching { shared, number, before, _interrupt: interrupt })
+        let watched = Watched { shared, interrupt, component, thread, account, begin_ms, counted_ms: 0, tries: 0 };
+        Some((watched, watching))
     }
 }
 
-/// The thread that this was made on is watched while it exists, and it is dropped there.
+/// Signals have an effect on the thread that this was made on while it exists, and it is dropped there.
 pub(crate) struct Watching {
-    shared: Arc<Shared>,
-    number: u64,
     /// A pointer, so this stays on its thread.
     before: *const AtomicPtr<Target>,
     /// The handler may look at it until then.
@@ -141,46 +99,23 @@ pub(crate) struct Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         signal::enter(self.before);
-        // Signals are sent under the lock alone: from then on there are none.
-        self.shared.runs().remove(&self.number);
     }
 }
 
 impl Shared {
-    fn runs(&self) -> MutexGuard<'_, HashMap<u64, Watched>> {
-        self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     fn trap(&self) -> Option<&Trap> {
         self.trap.get_or_init(|| Trap::new(&self.engine)).as_ref()
-    }
-
-    fn watch(&self) {
-        let mut runs = self.runs();
-        while !self.stopped.load(Ordering::Acquire) {
-            runs = if runs.is_empty() {
-                self.wake.wait(runs).unwrap_or_else(|poisoned| poisoned.into_inner())
-            } else {
-                let pause = match runs.values().any(Watched::is_eager) {
-                    true => RETRY,
-                    false => Duration::from_millis(EPOCH_MS),
-                };
-                self.wake.wait_timeout(runs, pause).unwrap_or_else(|poisoned| poisoned.into_inner()).0
-            };
-            for watched in runs.values_mut() {
-                watched.look(self);
-            }
-        }
     }
 }
 
 impl Watched {
     /// It has to end, and may be found in its code any moment.
-    fn is_eager(&self) -> bool {
+    pub(crate) fn is_eager(&self) -> bool {
         self.interrupt.reason.get().is_some() && self.tries < EAGER_TRIES
     }
 
-    fn look(&mut self, shared: &Shared) {
+    /// Counts its time, and signals it where it has to end. Its thread has not ended.
+    pub(crate) fn look(&mut self) {
         let used_ms = self.thread.cpu_ms().saturating_sub(self.begin_ms);
         let more = used_ms.saturating_sub(self.counted_ms);
         self.counted_ms += more;
@@ -194,10 +129,10 @@ impl Watched {
             return;
         }
         self.tries = self.tries.saturating_add(1);
-        let aim = || shared.trap().and_then(|trap| Target::new(&self.component, trap));
+        let aim = || self.shared.trap().and_then(|trap| Target::new(&self.component, trap));
         if let Some(target) = self.interrupt.owned.get_or_init(aim) {
             self.interrupt.target.store(ptr::from_ref(target).cast_mut(), Ordering::Release);
-            // SAFETY: the thread takes itself out of the list before it ends, for which it needs the lock that is held here.
+            // SAFETY: whoever looks holds the lock that the thread needs to be watched no longer, before it ends.
             unsafe { self.thread.signal() };
         }
     }

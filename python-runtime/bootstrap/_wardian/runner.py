@@ -24,6 +24,9 @@ FILE = "<wardian>"
 # The session whose variables are in memory, and the module that has them.
 _alive = None
 
+# What its programs read from, and how, as long as nobody has read from it.
+_input = None
+
 # Where its programs write to, and how: who has it from an earlier call, as a logger does, goes on writing there.
 _outputs = None
 
@@ -165,20 +168,22 @@ def _optimize():
 
 
 def _streams(options):
-    global _outputs
+    global _input, _outputs
     encoding, _, errors = (options.variable("PYTHONIOENCODING") or "").partition(":")
     encoding, errors = encoding or "utf-8", errors or "strict"
 
     def stream(descriptor, mode, name, errors_here, **buffering):
-        raw = io.FileIO(descriptor, mode, closefd=False)
+        raw = (_Input if mode == "r" else io.FileIO)(descriptor, mode, closefd=False)
         raw.name = name
         buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
         text = io.TextIOWrapper(buffer, encoding, errors_here, None if mode == "r" else "\n", **buffering)
         text.mode = mode
         return text
 
-    sys.stdin = sys.__stdin__ = stream(0, "r", "<stdin>", errors)
     how = encoding, errors, options.is_unbuffered
+    if _input is None or _input[0] != how or not _is_open(_input[1]) or _input[1].buffer.raw.is_used:
+        _input = how, stream(0, "r", "<stdin>", errors)
+    sys.stdin = sys.__stdin__ = _input[1]
     if _outputs is None or _outputs[0] != how or not (_is_open(_outputs[1]) and _is_open(_outputs[2])):
         # Written line by line even where nobody looks: a program that is ended has said what it said.
         now = {"write_through": True} if options.is_unbuffered else {}
@@ -186,6 +191,28 @@ def _streams(options):
         _outputs = how, stdout, stream(2, "w", "<stderr>", "backslashreplace", line_buffering=True, **now)
     _, sys.stdout, sys.stderr = _outputs
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+
+
+class _Input(io.FileIO):
+    """Knows whether anybody has read from it."""
+
+    is_used = False
+
+    def readinto(self, buffer):
+        self.is_used = True
+        return super().readinto(buffer)
+
+    def readall(self):
+        self.is_used = True
+        return super().readall()
+
+    def read(self, size=-1):
+        self.is_used = True
+        return super().read(size)
+
+
+_Input.__name__ = _Input.__qualname__ = "FileIO"
+_Input.__module__ = "_io"
 
 
 def _is_open(stream):

@@ -16,8 +16,12 @@ BYTES_MAX = 64 << 20
 
 _NOT_KEPT = {"__builtins__", "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__"}
 
-# What was written last, as its size and hash: most programs change nothing.
+# Most programs change nothing. What was written last, as its size and hash; and its values where no program can have
+# changed them.
 _written = None
+_plain = None
+
+_UNCHANGEABLE = (int, float, complex, bool, str, bytes, type(None))
 
 # The class that pickles; there is none before a session needs it.
 _Pickler = None
@@ -61,7 +65,11 @@ def load(module, path):
 
 def save(module, path):
     """Keeps what can be kept, and returns in lines what cannot."""
+    global _plain
     values = {name: value for name, value in vars(module).items() if name not in _NOT_KEPT}
+    if _is_written(values, path):
+        return []
+    _plain = None
     lost = {}
     try:
         state = _pickled((values, lost))
@@ -85,13 +93,24 @@ def save(module, path):
         _write(state, path)
     except OSError as error:
         lost["all variables"] = str(error)
+    if not lost and all(type(value) in _UNCHANGEABLE for value in values.values()):
+        _plain = values
     return [f"not kept for the next call: {name} ({reason})" for name, reason in lost.items()]
+
+
+def _is_written(values, path):
+    if _plain is None or len(values) != len(_plain) or _written is None or _written[0] != path:
+        return False
+    for name, value in values.items():
+        if _plain.get(name, _plain) is not value:
+            return False
+    return os.path.lexists(path)
 
 
 def _write(state, path):
     global _written
     mark = (path, len(state), hash(state))
-    if mark == _written and os.path.exists(path):
+    if mark == _written and os.path.lexists(path):
         return
     # Calls that end at once do not write to the same file.
     beside = f"{path}.{os.urandom(8).hex()}"

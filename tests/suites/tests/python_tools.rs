@@ -128,3 +128,25 @@ fn an_interpreter_lives_on_between_calls_until_it_is_ended() {
     assert!(anew.contains("started anew, without numbers"), "{anew}");
     world.check(&world.session());
 }
+
+#[test]
+fn each_program_of_a_session_has_its_own_input_and_leaves_what_it_changed() {
+    let world = World::new();
+    let reads = |code: &str, stdin: &str| json!({"code": code, "stdin": stdin, "session": true});
+    let session = |code: &str| json!({"code": code, "session": true, "timeout_ms": 2000});
+    let calls = [
+        (session("print('nothing read')"), "nothing read"),
+        (reads("print('line', input())", "one\nleft over\n"), "line one"),
+        (reads("print('all', repr(__import__('sys').stdin.read()))", "two"), "all 'two'"),
+        (session("x = 1; print('set')"), "set"),
+        (session("print('same', x)"), "same 1"),
+        (session("x = 2; print('changed')"), "changed"),
+        (session("while True: pass"), "wall_ms_max reached"),
+        (session("print('anew', x)"), "anew 2"),
+        (session("del x; print('gone')"), "gone"),
+        (session("while True: pass"), "wall_ms_max reached"),
+        (session("print('there', 'x' in dir())"), "there False"),
+    ];
+    programs(&world, &calls, &["--approve", "all"]);
+    world.check(&world.session());
+}
