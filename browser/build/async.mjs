@@ -36,6 +36,7 @@ export const ASYNC_IMPORTS = [
   ]),
   "wasi:filesystem/types#[method]directory-entry-stream.read-directory-entry",
   "wardian:host/turns#take",
+  "wardian:host/small-files#read",
   ...of("wardian:process/process#", ["spawn", "spawn-kept"]),
   ...of("wardian:process/jobs#", ["start", "jobs", "kill"]),
   "wardian:tool/others#call",

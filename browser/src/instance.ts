@@ -5,6 +5,7 @@ import { devices } from "./capability/devices.js";
 import { modes } from "./capability/modes.js";
 import { poll, Pollable } from "./capability/poll.js";
 import { insecure, insecureSeed, random } from "./capability/random.js";
+import { smallFiles } from "./capability/small-files.js";
 import { InputStream, IoError, OutputStream } from "./capability/streams.js";
 import type { Meter } from "./limits.js";
 import type { Program } from "./protocol.js";
@@ -23,6 +24,7 @@ export const common = (): Imports => ({
   "wasi:random/insecure-seed": insecureSeed,
   "wardian:host/devices": devices,
   "wardian:host/modes": modes,
+  "wardian:host/small-files": smallFiles,
 });
 
 interface Glue {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::Error;
 use crate::cache::Cache;
@@ -73,6 +73,8 @@ fn pooling() -> PoolingAllocationConfig {
         .max_tables_per_component(PARTS_PER_COMPONENT_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
+        // Where the system tells which pages were written to, those alone are reset.
+        .pagemap_scan(Enabled::Auto)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool
@@ -243,7 +245,8 @@ impl Host {
                 // A cache that cannot be written makes the next start slow, nothing worse.
                 let _ = component.serialize().map(|compiled| cache.store(key, &compiled));
             }
-            Ok(component)
+            // A mapped file's pages are there already where an instance touches them first; those that were compiled to are not.
+            Ok(cached().unwrap_or(component))
         };
         let alone = || {
             let _turn = cache.and_then(|cache| cache.turn(key));

@@ -14,6 +14,7 @@ import {
   type Writer,
 } from "./streams.js";
 import type { Told } from "./recent.js";
+import type { SmallFile } from "./small-files.js";
 import { errorCode, join, Tree, type Folder, type OpenFile } from "./tree.js";
 
 interface OpenFlags {
@@ -470,6 +471,20 @@ export class Descriptor {
   async removeDirectoryAt(path: string): Promise<void> {
     this.#mayMutate();
     return coded(() => this.#tree.remove(join(this.#path, path), "directory"));
+  }
+
+  /** Each of these files, all at once. None: whoever asks for it alone learns why. */
+  async readSmall(names: string[], bytesMax: number): Promise<(SmallFile | undefined)[]> {
+    this.#directory();
+    return coded(async () => {
+      await this.#tree.settled();
+      return Promise.all(
+        names.map(async (name): Promise<SmallFile | undefined> => {
+          const found = await this.#tree.small(join(this.#path, name), bytesMax).catch(() => undefined);
+          return found && { size: BigInt(found.size), mode: undefined, bytes: found.bytes };
+        }),
+      );
+    });
   }
 
   async renameAt(from: string, to: Descriptor, path: string): Promise<void> {

@@ -453,6 +453,24 @@ export class Tree {
   }
 
   /** The file, if somebody in this worker has it open. */
+  /** A file's size, and its content where that has at most so many bytes. None: there is no file. */
+  async small(path: string, bytesMax: number): Promise<{ size: number; bytes: Uint8Array | undefined } | undefined> {
+    const open = this.#open.get(path);
+    if (open) {
+      const { size } = await open.status();
+      return { size, bytes: size > bytesMax ? undefined : await open.read(size, 0) };
+    }
+    // What is told of is there: a trip less.
+    const told = this.told?.find?.(path);
+    const found = told ? { file: told, whole: undefined } : await this.look(path);
+    if (!("file" in found)) return undefined;
+    const { size } = found.file;
+    if (size > bytesMax) return { size, bytes: undefined };
+    const bytes = (await found.whole) ?? new Uint8Array(await found.file.arrayBuffer());
+    // It changed meanwhile.
+    return bytes.length === size ? { size, bytes } : undefined;
+  }
+
   opened(path: string): OpenFile | undefined {
     return this.#open.get(path);
   }
@@ -538,11 +556,12 @@ export class Tree {
     if (to.startsWith(`${from}/`)) throw "invalid";
     const handle = await this.directory(from);
     for (const [path, file] of this.#open) if (path.startsWith(`${from}/`)) await file.release();
-    if (!(handle as Movable).move) throw "cross-device";
+    // What is told of the files in it would go on to hold where they were: whoever wants it copies.
+    if (this.told || !(handle as Movable).move) throw "cross-device";
     try {
       await (handle as Movable).move?.(target, name);
     } catch (error) {
-      // Most browsers move files only: whoever wants it copies.
+      // Most browsers move files only.
       throw errorCode(error) === "no-entry" ? "no-entry" : "cross-device";
     }
     this.#forget(from);

@@ -27,6 +27,7 @@ wit_bindgen::generate!({
             import wardian:host/devices@0.1.0;
             import wardian:host/turns@0.1.0;
             import wardian:host/modes@0.1.0;
+            import wardian:host/small-files@0.1.0;
             import wardian:host/start@0.1.0;
             import wasi:clocks/wall-clock@0.2.6;
             import wasi:filesystem/types@0.2.6;

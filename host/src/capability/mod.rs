@@ -13,6 +13,7 @@ pub(crate) mod output;
 pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod sandbox;
+pub(crate) mod small_files;
 pub(crate) mod start;
 pub(crate) mod stdio;
 pub(crate) mod turns;
@@ -39,6 +40,7 @@ mod lent {
                 import wardian:host/devices@0.1.0;
                 import wardian:host/turns@0.1.0;
                 import wardian:host/modes@0.1.0;
+                import wardian:host/small-files@0.1.0;
                 import wardian:host/start@0.1.0;
             }
         ",
@@ -125,6 +127,7 @@ pub(crate) fn add_workspace_to_linker<T: Lender>(linker: &mut Linker<T>) -> wasm
     lent::wardian::host::devices::add_to_linker::<T, HasLent>(linker, T::lent)?;
     lent::wardian::host::turns::add_to_linker::<T, HasLent>(linker, T::lent)?;
     lent::wardian::host::modes::add_to_linker::<T, HasLent>(linker, T::lent)?;
+    lent::wardian::host::small_files::add_to_linker::<T, HasLent>(linker, T::lent)?;
     lent::wardian::host::start::add_to_linker::<T, HasLent>(linker, T::lent)
 }
 

@@ -86,7 +86,7 @@ fn answer<T>(result: std::io::Result<T>) -> wasmtime::Result<Result<T, ErrorCode
 }
 
 #[cfg(unix)]
-fn read(file: &File) -> std::io::Result<Option<u32>> {
+pub(super) fn read(file: &File) -> std::io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt;
     Ok(Some(file.metadata()?.permissions().mode() & BITS))
 }
@@ -126,7 +126,7 @@ fn write_at(directory: &File, path: &Path, follow: bool, mode: u32) -> std::io::
 }
 
 #[cfg(not(unix))]
-fn read(_: &File) -> std::io::Result<Option<u32>> {
+pub(super) fn read(_: &File) -> std::io::Result<Option<u32>> {
     Ok(None)
 }
 

@@ -145,14 +145,21 @@ def parse(arguments):
 def _environment(options):
     if options.has("isolated"):
         options.flags.update(ignore_environment=1, no_user_site=1, safe_path=True)
+    # Most environments say nothing.
+    if any(name.startswith(b"PYTHON") for name in ENVIRONMENT._data):
+        _variables(options)
+    if options.implementation.get("dev") or options.has("dev_mode"):
+        options.flags["dev_mode"] = True
+        options.warnings.insert(0, "default")
+
+
+def _variables(options):
     for variable, flag in (("PYTHONOPTIMIZE", "optimize"), ("PYTHONINSPECT", "inspect"), ("PYTHONVERBOSE", "verbose")):
         text = options.variable(variable)
         if text:
             options.flags[flag] = max(options.flags.get(flag, 0), int(text) if text.isdecimal() else 1)
-    if options.variable("PYTHONSAFEPATH"):
-        options.flags["safe_path"] = True
+    for variable, flag in (("PYTHONSAFEPATH", "safe_path"), ("PYTHONDEVMODE", "dev_mode")):
+        if options.variable(variable):
+            options.flags[flag] = True
     options.is_unbuffered |= bool(options.variable("PYTHONUNBUFFERED"))
     options.warnings[:0] = [entry for entry in (options.variable("PYTHONWARNINGS") or "").split(",") if entry]
-    if options.implementation.get("dev") or options.variable("PYTHONDEVMODE"):
-        options.flags["dev_mode"] = True
-        options.warnings.insert(0, "default")

@@ -244,7 +244,8 @@ def _installed():
     # Above the folders that are lent there is nothing.
     while folder != "/":
         installed = f"{folder}/{WORKSPACE_PACKAGES}"
-        if os.path.isdir(installed):
+        # Most have none, and asking that alone is the cheapest.
+        if os.access(installed, os.F_OK) and os.path.isdir(installed):
             return [installed]
         folder = os.path.dirname(folder)
     return []
@@ -442,7 +443,10 @@ def _finish(module, status):
 
 def _flush_files():
     """Files that are still held by somebody: text first, which may fill a buffer below."""
-    open_files = [item for item in gc.get_objects() if isinstance(item, (io.TextIOWrapper, io.BufferedWriter))]
+    objects = gc.get_objects()
+    # Of many objects there are few types.
+    kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, (io.TextIOWrapper, io.BufferedWriter))}
+    open_files = [item for item in objects if type(item) in kinds] if kinds else []
     for item in sorted(open_files, key=lambda item: isinstance(item, io.BufferedWriter)):
         if item is not sys.stdout and item is not sys.stderr:
             _flush(item)

@@ -14,7 +14,10 @@ import types
 # The largest state that is kept.
 BYTES_MAX = 64 << 20
 
-_NOT_KEPT = {"__builtins__", "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__"}
+_NOT_KEPT = {
+    "__builtins__", "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__",
+    "__warningregistry__",
+}  # fmt: skip
 
 # Most programs change nothing. What was written last, as its size and hash; and its values where no program can have
 # changed them.
@@ -104,13 +107,13 @@ def _is_written(values, path):
     for name, value in values.items():
         if _plain.get(name, _plain) is not value:
             return False
-    return os.path.lexists(path)
+    return os.access(path, os.F_OK)
 
 
 def _write(state, path):
     global _written
     mark = (path, len(state), hash(state))
-    if mark == _written and os.path.lexists(path):
+    if mark == _written and os.access(path, os.F_OK):
         return
     # Calls that end at once do not write to the same file.
     beside = f"{path}.{os.urandom(8).hex()}"

@@ -1,7 +1,7 @@
-//! Many paths at once: what can be told of them from the listings of directories, and in their order.
+//! Many paths at once: what can be told of them from the listings of directories, and by the host in one call.
 //!
 //! A host asks its own system for each file, and some systems are far away: a browser's storage is in another process. Names
-//! that a listing does not have need no question, and files that are looked at in the order of a listing can be read ahead.
+//! that a listing does not have need no question, and small files are read many at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -9,8 +9,13 @@ use crate::change::here;
 use crate::index::{Content, Digest, join, split};
 use crate::layer::Workspace;
 use crate::resolve::State;
-use crate::review::side::{Side, digest_file};
+use crate::review::side::{Side, digest_of};
+use crate::wardian::host::small_files::{self, SmallFile};
 use crate::wasi::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+
+/// Files that one call asks for, and the most bytes of each.
+const FILES_AT_ONCE: usize = 64;
+const BYTES_MAX: u64 = 16 << 10;
 
 /// Fewer files of one directory are asked for one by one.
 const FILES_MIN: usize = 8;
@@ -29,7 +34,7 @@ impl Ahead {
     /// Looks at what is needed of `paths`. Whatever cannot be told here is left to those who look at one path, with its error.
     pub fn look(workspace: &mut Workspace, paths: &[String]) -> Self {
         let mut ahead = Self::default();
-        let data: HashSet<u32> = paths.iter().filter_map(|path| data_of(workspace, path)).collect();
+        let data: BTreeSet<u32> = paths.iter().filter_map(|path| data_of(workspace, path)).collect();
         ahead.look_at_data(workspace, &data);
         let mut directories: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for path in paths {
@@ -57,16 +62,15 @@ impl Ahead {
         }
     }
 
-    fn look_at_data(&mut self, workspace: &mut Workspace, wanted: &HashSet<u32>) {
+    fn look_at_data(&mut self, workspace: &mut Workspace, wanted: &BTreeSet<u32>) {
         if wanted.len() < FILES_MIN {
             return;
         }
         let Ok(directory) = workspace.data_directory() else { return };
-        let listed = entries(directory, wanted.len());
-        for data in listed.names.iter().filter_map(|name| name.parse().ok()).filter(|data| wanted.contains(data)) {
-            let file = workspace.open_content(&Content::Data(data));
-            if let Ok(found) = file.and_then(|file| digest_file(&file, None)) {
-                self.data.insert(data, found);
+        let names: Vec<String> = wanted.iter().map(u32::to_string).collect();
+        for (data, file) in wanted.iter().zip(small_files(directory, &names)) {
+            if let Some(SmallFile { size, bytes: Some(bytes), .. }) = file {
+                self.data.insert(*data, (digest_of(&bytes), size));
             }
         }
     }
@@ -76,25 +80,26 @@ impl Ahead {
             return;
         }
         let open = OpenFlags::DIRECTORY;
-        let listed = match workspace.project.open_at(PathFlags::empty(), here(directory), open, DescriptorFlags::READ) {
-            Ok(opened) => entries(&opened, names.len()),
-            Err(ErrorCode::NoEntry) => Listed { names: Vec::new(), is_whole: true },
+        let opened = workspace.project.open_at(PathFlags::empty(), here(directory), open, DescriptorFlags::READ);
+        let (listed, opened) = match opened {
+            Ok(opened) => (entries(&opened, names.len()), Some(opened)),
+            Err(ErrorCode::NoEntry) => (Listed { names: Vec::new(), is_whole: true }, None),
             // A link, for instance, which only the host can follow.
             Err(_) => return,
         };
-        let mut present: HashSet<&str> = HashSet::new();
-        for name in listed.names.iter().filter(|name| names.contains(name.as_str())) {
-            present.insert(name);
-            let path = join(directory, name);
-            let base = workspace.index.bases.get(&path).map_or(Side::Absent, Side::of_base);
-            if let Ok(side) = workspace.project_side(&path, Some(&base)) {
-                self.project.insert(path, side);
+        let present: Vec<String> = listed.names.iter().filter(|name| names.contains(name.as_str())).cloned().collect();
+        for (name, file) in present.iter().zip(opened.iter().flat_map(|opened| small_files(opened, &present))) {
+            // All else is asked for alone.
+            if let Some(SmallFile { size, mode, bytes: Some(bytes) }) = file {
+                let mode = mode.map(|mode| mode as u16);
+                self.project.insert(join(directory, name), Side::File { digest: digest_of(&bytes), size, mode });
             }
         }
         if !listed.is_whole {
             return;
         }
         let folded: HashSet<String> = listed.names.iter().map(|name| fold(name)).collect();
+        let present: HashSet<&str> = present.iter().map(String::as_str).collect();
         for name in names.iter().filter(|name| !present.contains(**name)) {
             // Some systems know a file by other spellings of its name, too.
             if name.is_ascii() && !folded.contains(&fold(name)) {
@@ -115,6 +120,15 @@ fn data_of(workspace: &Workspace, path: &str) -> Option<u32> {
 /// A name as file systems compare it that do not tell cases apart.
 fn fold(name: &str) -> String {
     name.to_uppercase().to_lowercase()
+}
+
+/// Files of a directory in the order of their names. What is large, or cannot be read, is left to who asks for it alone.
+fn small_files(directory: &Descriptor, names: &[String]) -> impl Iterator<Item = Option<SmallFile>> {
+    names.chunks(FILES_AT_ONCE).flat_map(|names| {
+        let found = small_files::read(directory, names, BYTES_MAX).unwrap_or_default();
+        // None is taken for another.
+        if found.len() == names.len() { found } else { names.iter().map(|_| None).collect() }
+    })
 }
 
 struct Listed {

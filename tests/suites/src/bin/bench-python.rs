@@ -16,7 +16,7 @@ use wardian_host::{
 
 /// Whole processes, and runs within one host, that are timed.
 const PROCESSES: usize = 15;
-const RUNS: usize = 60;
+const RUNS: usize = 200;
 
 /// How often all CPU-bound programs run, in turn with python3's, and each of them within such a run; its best time counts.
 const TURNS: usize = 3;
