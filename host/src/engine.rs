@@ -127,9 +127,10 @@ impl Host {
     /// from a pool: slower, otherwise the same.
     pub fn new(options: HostOptions) -> Result<Self, Error> {
         let engine = engine(true)?;
+        // This one ends by itself where the next one cannot start.
+        let overseer = Overseer::start().map_err(Error::Thread)?;
         let ticker = Arc::new(Ticker::default());
         ticker.clone().start(engine.clone()).map_err(Error::Thread)?;
-        let overseer = Overseer::start().map_err(Error::Thread)?;
         Ok(Self::with(options, engine, overseer, Some(ticker), None))
     }
 
@@ -269,6 +270,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(ticker) = &self.ticker {
             ticker.stopped.store(true, Ordering::Release);
+            // Not between its look and its wait.
+            drop(ticker.lock.lock());
             ticker.wake.notify_all();
         }
     }
@@ -375,6 +378,28 @@ mod tests {
             let other = host.load_in_workspace("tool-x", "d1", "k2", || Err("it does not fit".to_owned()));
             let error = other.err().unwrap().to_string();
             assert_eq!(error, "cannot put component tool-x into the workspace: it does not fit");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_just_compiled_is_mapped_from_the_cache_as_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = HostOptions { cache: Some(folder.path().to_owned()) };
+        // Large enough to be mapped.
+        let text = format!(r#"(component (core module (memory 96) (data (i32.const 0) "{}")))"#, "x".repeat(5 << 20));
+        let bytes = wat::parse_str(text).unwrap();
+        for _ in ["compiles", "finds it"] {
+            let host = Host::new(options.clone()).unwrap();
+            let code = host.load_in_workspace("large", "d1", KEY, || Ok(bytes.clone())).unwrap();
+            let at = code.component.image_range().start as usize;
+            let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+            let is_there = |line: &&str| {
+                let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+                (usize::from_str_radix(start, 16).unwrap()..usize::from_str_radix(end, 16).unwrap()).contains(&at)
+            };
+            let line = maps.lines().find(is_there).unwrap();
+            assert!(line.contains(folder.path().to_str().unwrap()), "{line}");
         }
     }
 }

@@ -452,13 +452,15 @@ export class Tree {
     return file;
   }
 
-  /** The file, if somebody in this worker has it open. */
-  /** A file's size, and its content where that has at most so many bytes. None: there is no file. */
+  /** A file's size, and its content where that has at most so many bytes. None: there is no file, or it changed meanwhile. */
   async small(path: string, bytesMax: number): Promise<{ size: number; bytes: Uint8Array | undefined } | undefined> {
     const open = this.#open.get(path);
     if (open) {
       const { size } = await open.status();
-      return { size, bytes: size > bytesMax ? undefined : await open.read(size, 0) };
+      if (size > bytesMax) return { size, bytes: undefined };
+      // One more than there should be tells of one that grows.
+      const bytes = await open.read(size + 1, 0);
+      return bytes.length === size ? { size, bytes } : undefined;
     }
     // What is told of is there: a trip less.
     const told = this.told?.find?.(path);
@@ -467,10 +469,10 @@ export class Tree {
     const { size } = found.file;
     if (size > bytesMax) return { size, bytes: undefined };
     const bytes = (await found.whole) ?? new Uint8Array(await found.file.arrayBuffer());
-    // It changed meanwhile.
     return bytes.length === size ? { size, bytes } : undefined;
   }
 
+  /** The file, if somebody in this worker has it open. */
   opened(path: string): OpenFile | undefined {
     return this.#open.get(path);
   }

@@ -178,6 +178,14 @@ def _streams(options):
         buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
         text = io.TextIOWrapper(buffer, encoding, errors_here, None if mode == "r" else "\n", **buffering)
         text.mode = mode
+        if mode == "r":
+
+            def reconfigure(**changes):
+                # The next program's is as it asks for.
+                raw.is_used = True
+                io.TextIOWrapper.reconfigure(text, **changes)
+
+            text.reconfigure = reconfigure
         return text
 
     how = encoding, errors, options.is_unbuffered
@@ -194,7 +202,7 @@ def _streams(options):
 
 
 class _Input(io.FileIO):
-    """Knows whether anybody has read from it."""
+    """Knows whether anybody has read from it, or changed how."""
 
     is_used = False
 
@@ -444,9 +452,10 @@ def _finish(module, status):
 def _flush_files():
     """Files that are still held by somebody: text first, which may fill a buffer below."""
     objects = gc.get_objects()
-    # Of many objects there are few types.
-    kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, (io.TextIOWrapper, io.BufferedWriter))}
-    open_files = [item for item in objects if type(item) in kinds] if kinds else []
+    # Of many objects there are few types. By identity: a program's metaclass may forbid to hash its classes.
+    types_there = {id(kind): kind for kind in map(type, objects)}
+    kinds = {key for key, kind in types_there.items() if issubclass(kind, (io.TextIOWrapper, io.BufferedWriter))}
+    open_files = [item for item in objects if id(type(item)) in kinds] if kinds else []
     for item in sorted(open_files, key=lambda item: isinstance(item, io.BufferedWriter)):
         if item is not sys.stdout and item is not sys.stderr:
             _flush(item)

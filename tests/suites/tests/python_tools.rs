@@ -81,6 +81,18 @@ fn calls_in_calls_are_bounded() {
 }
 
 #[test]
+fn a_class_that_cannot_be_hashed_does_not_keep_files_from_being_written() {
+    let world = World::new();
+    let session = |code: &str| json!({"code": code, "session": true});
+    let class = "class M(type):\n    def __eq__(self, other): return self is other\nclass A(metaclass=M): pass\n";
+    let calls = [
+        (session(&format!("{class}a = A()\nf = open('left.txt', 'w')\nf.write('kept')\nprint('open')")), "open"),
+        (session("print('it has', open('left.txt').read(), type(a).__name__)"), "it has kept A"),
+    ];
+    programs(&world, &calls, &["--approve", "all"]);
+}
+
+#[test]
 fn without_a_session_no_tool_is_called() {
     let world = World::new();
     let code =
@@ -146,6 +158,16 @@ fn each_program_of_a_session_has_its_own_input_and_leaves_what_it_changed() {
         (session("del x; print('gone')"), "gone"),
         (session("while True: pass"), "wall_ms_max reached"),
         (session("print('there', 'x' in dir())"), "there False"),
+        (session("l = [1]; print('a list')"), "a list"),
+        (session("l.append(2); print('longer')"), "longer"),
+        (session("while True: pass"), "wall_ms_max reached"),
+        (session("print('still', l)"), "still [1, 2]"),
+        (session("l = 'plain'; print('plain')"), "plain"),
+        (session("__import__('os').remove('/tmp/.python-session'); print('removed')"), "removed"),
+        (session("while True: pass"), "wall_ms_max reached"),
+        (session("print('written again', l)"), "written again plain"),
+        (reads("__import__('sys').stdin.reconfigure(encoding='latin-1'); print('so')", ""), "so"),
+        (reads("print('as ever', input())", "ä"), "as ever ä"),
     ];
     programs(&world, &calls, &["--approve", "all"]);
     world.check(&world.session());

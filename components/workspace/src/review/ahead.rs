@@ -11,7 +11,9 @@ use crate::layer::Workspace;
 use crate::resolve::State;
 use crate::review::side::{Side, digest_of};
 use crate::wardian::host::small_files::{self, SmallFile};
-use crate::wasi::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+use crate::wasi::filesystem::types::{
+    Descriptor, DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, OpenFlags, PathFlags,
+};
 
 /// Files that one call asks for, and the most bytes of each.
 const FILES_AT_ONCE: usize = 64;
@@ -82,13 +84,16 @@ impl Ahead {
         let open = OpenFlags::DIRECTORY;
         let opened = workspace.project.open_at(PathFlags::empty(), here(directory), open, DescriptorFlags::READ);
         let (listed, opened) = match opened {
-            Ok(opened) => (entries(&opened, names.len()), Some(opened)),
-            Err(ErrorCode::NoEntry) => (Listed { names: Vec::new(), is_whole: true }, None),
+            Ok(opened) => (listed(&opened, names.len()), Some(opened)),
+            Err(ErrorCode::NoEntry) => (Listed { entries: Vec::new(), is_whole: true }, None),
             // A link, for instance, which only the host can follow.
             Err(_) => return,
         };
-        let present: Vec<String> = listed.names.iter().filter(|name| names.contains(name.as_str())).cloned().collect();
-        for (name, file) in present.iter().zip(opened.iter().flat_map(|opened| small_files(opened, &present))) {
+        // A pipe, for instance, is not even opened.
+        let is_file = |entry: &&DirectoryEntry| entry.type_ == DescriptorType::RegularFile;
+        let wanted = listed.entries.iter().filter(is_file).filter(|entry| names.contains(entry.name.as_str()));
+        let files: Vec<String> = wanted.map(|entry| entry.name.clone()).collect();
+        for (name, file) in files.iter().zip(opened.iter().flat_map(|opened| small_files(opened, &files))) {
             // All else is asked for alone.
             if let Some(SmallFile { size, mode, bytes: Some(bytes) }) = file {
                 let mode = mode.map(|mode| mode as u16);
@@ -98,9 +103,8 @@ impl Ahead {
         if !listed.is_whole {
             return;
         }
-        let folded: HashSet<String> = listed.names.iter().map(|name| fold(name)).collect();
-        let present: HashSet<&str> = present.iter().map(String::as_str).collect();
-        for name in names.iter().filter(|name| !present.contains(**name)) {
+        let folded: HashSet<String> = listed.entries.iter().map(|entry| fold(&entry.name)).collect();
+        for name in names {
             // Some systems know a file by other spellings of its name, too.
             if name.is_ascii() && !folded.contains(&fold(name)) {
                 self.project.insert(join(directory, name), Side::Absent);
@@ -132,21 +136,21 @@ fn small_files(directory: &Descriptor, names: &[String]) -> impl Iterator<Item =
 }
 
 struct Listed {
-    names: Vec<String>,
+    entries: Vec<DirectoryEntry>,
     /// There are no others.
     is_whole: bool,
 }
 
-/// Names in a directory, where `wanted` of them are asked for.
-fn entries(directory: &Descriptor, wanted: usize) -> Listed {
-    let mut names = Vec::new();
-    let Ok(stream) = directory.read_directory() else { return Listed { names, is_whole: false } };
-    while names.len() < wanted.saturating_mul(ENTRIES_PER_FILE) {
+/// What is in a directory, where `wanted` entries are asked for.
+fn listed(directory: &Descriptor, wanted: usize) -> Listed {
+    let mut entries = Vec::new();
+    let Ok(stream) = directory.read_directory() else { return Listed { entries, is_whole: false } };
+    while entries.len() < wanted.saturating_mul(ENTRIES_PER_FILE) {
         match stream.read_directory_entry() {
-            Ok(Some(entry)) => names.push(entry.name),
-            Ok(None) => return Listed { names, is_whole: true },
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => return Listed { entries, is_whole: true },
             Err(_) => break,
         }
     }
-    Listed { names, is_whole: false }
+    Listed { entries, is_whole: false }
 }
